@@ -1,0 +1,282 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+)
+
+// cluster is the API server as the engine sees it: a few verbs on any kind,
+// each bounded in time, and never retried unless the caller asks for it.
+type cluster struct {
+	server      string
+	manager     string // field manager of the stack
+	timeout     time.Duration
+	concurrency int
+
+	dynamic  dynamic.Interface
+	metadata metadata.Interface
+	core     corev1.CoreV1Interface
+	leases   coordinationv1.LeasesGetter
+	mapper   *restmapper.DeferredDiscoveryRESTMapper
+	warnings *warnings
+}
+
+func newCluster(config *rest.Config, manager string, options Options) (*cluster, error) {
+	config = rest.CopyConfig(config)
+	config.QPS = -1 // the server's priority and fairness is the limit
+	warnings := &warnings{}
+	config.WarningHandler = warnings
+	config.WarningHandlerWithContext = nil
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("cluster configuration: %w", err)
+	}
+	c := &cluster{
+		server: config.Host, manager: manager, warnings: warnings,
+		timeout: options.RequestTimeout, concurrency: options.Concurrency,
+	}
+	return c, c.connect(config, client)
+}
+
+func (c *cluster) connect(config *rest.Config, client *http.Client) (err error) {
+	if c.dynamic, err = dynamic.NewForConfigAndClient(config, client); err != nil {
+		return err
+	}
+	if c.metadata, err = metadata.NewForConfigAndClient(config, client); err != nil {
+		return err
+	}
+	if c.core, err = corev1.NewForConfigAndClient(config, client); err != nil {
+		return err
+	}
+	if c.leases, err = coordinationv1.NewForConfigAndClient(config, client); err != nil {
+		return err
+	}
+	d, err := discovery.NewDiscoveryClientForConfigAndClient(config, client)
+	if err != nil {
+		return err
+	}
+	c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(d))
+	return nil
+}
+
+// warnings collects the distinct warnings of the API server, in the order in
+// which they came first.
+type warnings struct {
+	mu   sync.Mutex
+	seen map[string]bool
+	list []string
+}
+
+func (w *warnings) HandleWarningHeader(code int, _ string, text string) {
+	if code != 299 || text == "" {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seen == nil {
+		w.seen = map[string]bool{}
+	}
+	if !w.seen[text] {
+		w.seen[text] = true
+		w.list = append(w.list, text)
+	}
+}
+
+// take returns what was collected and starts anew.
+func (w *warnings) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := w.list
+	w.seen, w.list = nil, nil
+	return list
+}
+
+// within bounds a request in time.
+func (c *cluster) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, c.timeout)
+}
+
+// each calls f for every index below n on a bounded number of goroutines and
+// returns the first error; the context of the others ends with it.
+func (c *cluster) each(ctx context.Context, n int, f func(context.Context, int) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(c.concurrency)
+	for i := range n {
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return f(ctx, i)
+		})
+	}
+	return g.Wait()
+}
+
+// mapping finds the resource of a kind; an empty version asks for the
+// server's preferred one. A kind the server does not know is a NoMatch error.
+func (c *cluster) mapping(gk schema.GroupKind, version string) (*meta.RESTMapping, error) {
+	var versions []string
+	if version != "" {
+		versions = append(versions, version)
+	}
+	return c.mapper.RESTMapping(gk, versions...)
+}
+
+// resource returns the client of an object's kind in its namespace.
+func (c *cluster) resource(key ObjectKey, version string) (dynamic.ResourceInterface, error) {
+	m, err := c.mapping(key.groupKind(), version)
+	if err != nil {
+		return nil, err
+	}
+	if m.Scope.Name() == meta.RESTScopeNameNamespace {
+		return c.dynamic.Resource(m.Resource).Namespace(key.Namespace), nil
+	}
+	return c.dynamic.Resource(m.Resource), nil
+}
+
+// get reads an object; nil when there is none.
+func (c *cluster) get(ctx context.Context, key ObjectKey, version string) (*unstructured.Unstructured, error) {
+	r, err := c.resource(key, version)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	o, err := r.Get(ctx, key.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return o, err
+}
+
+// getMetadata reads the metadata of an object; nil when there is none, or when
+// its kind is gone from the server.
+func (c *cluster) getMetadata(ctx context.Context, key ObjectKey) (*metav1.PartialObjectMetadata, error) {
+	m, err := c.mapping(key.groupKind(), "")
+	if meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	o, err := c.metadata.Resource(m.Resource).Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return o, err
+}
+
+// listMetadata lists the metadata of the objects of a kind that match selector.
+func (c *cluster) listMetadata(ctx context.Context, gvr schema.GroupVersionResource, namespace, selector string) ([]metav1.PartialObjectMetadata, error) {
+	var all []metav1.PartialObjectMetadata
+	options := metav1.ListOptions{LabelSelector: selector, Limit: 2000}
+	for {
+		page, err := func() (*metav1.PartialObjectMetadataList, error) {
+			ctx, cancel := c.within(ctx)
+			defer cancel()
+			return c.metadata.Resource(gvr).Namespace(namespace).List(ctx, options)
+		}()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if options.Continue = page.Continue; options.Continue == "" {
+			return all, nil
+		}
+	}
+}
+
+// list reads the objects of a kind that match selector; none when the kind is
+// gone from the server.
+func (c *cluster) list(ctx context.Context, place viewPlace, selector string) ([]*unstructured.Unstructured, error) {
+	r, err := c.resource(ObjectKey{Group: place.gk.Group, Kind: place.gk.Kind, Namespace: place.namespace}, "")
+	if meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	list, err := r.List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", place.gk.Kind, err)
+	}
+	all := make([]*unstructured.Unstructured, len(list.Items))
+	for i := range list.Items {
+		all[i] = &list.Items[i]
+	}
+	return all, nil
+}
+
+// patchOptions is how an object is applied.
+type patchOptions struct {
+	force  bool
+	dryRun bool
+}
+
+// apply sends an object by server-side apply. It never creates an object
+// whose body carries a uid: the server answers such a request with 409 or 422.
+func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts patchOptions) (*unstructured.Unstructured, error) {
+	r, err := c.resource(keyOf(o), o.GroupVersionKind().Version)
+	if err != nil {
+		return nil, err
+	}
+	body, err := o.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	patch := metav1.PatchOptions{FieldManager: c.manager, Force: &opts.force, FieldValidation: metav1.FieldValidationStrict}
+	if opts.dryRun {
+		patch.DryRun = []string{metav1.DryRunAll}
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	return r.Patch(ctx, o.GetName(), types.ApplyPatchType, body, patch)
+}
+
+// delete deletes the very object that has the uid; nil when it is gone already.
+func (c *cluster) delete(ctx context.Context, key ObjectKey, uid string, foreground bool) error {
+	r, err := c.resource(key, "")
+	if meta.IsNoMatchError(err) {
+		return nil // without its kind there is no object
+	}
+	if err != nil {
+		return err
+	}
+	policy := metav1.DeletePropagationBackground
+	if foreground {
+		policy = metav1.DeletePropagationForeground
+	}
+	id := types.UID(uid)
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	err = r.Delete(ctx, key.Name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &id}, PropagationPolicy: &policy,
+	})
+	if apierrors.IsNotFound(err) || isUIDMismatch(err) {
+		return nil // gone, or somebody else's by now
+	}
+	return err
+}

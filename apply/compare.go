@@ -1,0 +1,169 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// compare finds out by dry-run what applying an object would change.
+func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exists bool) (Change, error) {
+	c, key := p.engine.cluster, keyOf(o)
+	read := func() (*unstructured.Unstructured, error) {
+		live, err := c.get(ctx, key, o.GroupVersionKind().Version)
+		if err != nil {
+			return nil, forbidden(describe("read", key, err))
+		}
+		return live, nil
+	}
+	var live *unstructured.Unstructured
+	var err error
+	if exists {
+		if live, err = read(); err != nil {
+			return Change{}, err
+		}
+	}
+	merged, err := c.apply(ctx, withUID(o, live), patchOptions{dryRun: true})
+	conflicted := isFieldConflict(err)
+	if live == nil && (conflicted || err == nil && merged.GetResourceVersion() != "") {
+		if live, err = read(); err != nil { // somebody else made an object of that name
+			return Change{}, err
+		}
+	}
+	if live != nil {
+		if owner := p.foreignOwner(live); owner != "" {
+			return Change{Object: key, Action: ActionUpdate, send: o, pin: pinOf(live), Conflicts: []Conflict{{Object: key, Manager: owner}}}, nil
+		}
+		if live.GetDeletionTimestamp() != nil {
+			return Change{}, fmt.Errorf("%s: is being deleted%s; apply again when it is gone", key, finalizersText(live))
+		}
+	}
+	change := Change{Object: key, send: o, pin: pinOf(live)}
+	if conflicted {
+		conflict := err
+		if merged, err = c.apply(ctx, withUID(o, live), patchOptions{dryRun: true, force: true}); err == nil && live != nil {
+			change.Fields = diff(key, live, merged, c.manager)
+			change.Conflicts = conflictsOf(key, conflict, live, change.Fields)
+		}
+	}
+	if err != nil {
+		return Change{}, p.dryRunError(o, err)
+	}
+	p.decide(&change, live, merged)
+	return change, nil
+}
+
+// decide sets the action of a change from the live object and what a dry-run
+// made of it.
+func (p *planner) decide(change *Change, live, merged *unstructured.Unstructured) {
+	key, manager := change.Object, p.engine.stack.Manager()
+	if live == nil {
+		change.Action, change.New, change.template = ActionCreate, maskObject(key, change.send.Object), isWorkload(key)
+		if slices.ContainsFunc(p.base.inventory, func(i item) bool { return i.ObjectKey == key }) {
+			change.Recreated, change.Note = true, recreatedNote(key, change.send)
+		}
+		return
+	}
+	if change.Fields == nil {
+		change.Fields = diff(key, live, merged, manager)
+	}
+	before, after := ownEntry(live.GetManagedFields(), manager), ownEntry(merged.GetManagedFields(), manager)
+	switch {
+	case len(change.Fields) > 0:
+		change.Action = ActionUpdate
+		change.template = isWorkload(key) && !reflect.DeepEqual(template(live), template(merged))
+	case before != after:
+		change.Action, change.OwnershipOnly = ActionUpdate, true
+	default:
+		change.Action = ActionUnchanged
+		change.sent = sentFact{UID: string(live.GetUID()), Entry: before, Cause: causeOf(change.send)}
+	}
+}
+
+func template(o *unstructured.Unstructured) any {
+	t, _, _ := unstructured.NestedFieldNoCopy(o.Object, "spec", "template")
+	return t
+}
+
+func causeOf(o *unstructured.Unstructured) string {
+	if !isWorkload(keyOf(o)) {
+		return ""
+	}
+	return o.GetAnnotations()[annotationCause]
+}
+
+// withUID returns the object as it is sent to update a live one: with its uid,
+// so that the server refuses to create it anew if it is gone by then.
+func withUID(o, live *unstructured.Unstructured) *unstructured.Unstructured {
+	if live == nil {
+		return o
+	}
+	o = o.DeepCopy()
+	o.SetUID(live.GetUID())
+	return o
+}
+
+// recreatedNote says what is not as before when an object is made again.
+func recreatedNote(key ObjectKey, o *unstructured.Unstructured) string {
+	if key.Group != "" || key.Kind != "Service" {
+		return "was in the cluster and is gone"
+	}
+	kind, _, _ := unstructured.NestedString(o.Object, "spec", "type")
+	switch kind {
+	case "NodePort", "LoadBalancer":
+		return "was in the cluster and is gone: it gets a new clusterIP and new nodePorts"
+	case "ExternalName":
+		return "was in the cluster and is gone"
+	}
+	return "was in the cluster and is gone: it gets a new clusterIP"
+}
+
+func finalizersText(o *unstructured.Unstructured) string {
+	if f := o.GetFinalizers(); len(f) > 0 {
+		return " (waiting for " + strings.Join(f, ", ") + ")"
+	}
+	return ""
+}
+
+// foreignOwner names who a live object belongs to, "" if to this stack: by its
+// labels, or when they were removed, by the uid in the record.
+func (p *planner) foreignOwner(live metav1.Object) string {
+	labels := live.GetLabels()
+	stack, namespace := labels[LabelStack], labels[LabelNamespace]
+	if stack == p.engine.stack.Name && namespace == p.engine.stack.Namespace {
+		return ""
+	}
+	for _, i := range p.base.inventory {
+		if i.Name == live.GetName() && i.Namespace == live.GetNamespace() && i.UID != "" && i.UID == string(live.GetUID()) &&
+			(stack == "" || stack == p.engine.stack.Name) && (namespace == "" || namespace == p.engine.stack.Namespace) {
+			return ""
+		}
+	}
+	if stack != "" {
+		return "stack " + namespace + "/" + stack
+	}
+	for _, f := range live.GetManagedFields() {
+		if f.Subresource == "" {
+			return fmt.Sprintf("no stack (made by %q)", f.Manager)
+		}
+	}
+	return "no stack"
+}
+
+// dryRunError says why an object cannot be planned, and what to do about it.
+func (p *planner) dryRunError(o *unstructured.Unstructured, err error) error {
+	key := keyOf(o)
+	if s := status(err); s != nil && apierrors.IsNotFound(err) && s.Details != nil && s.Details.Kind == "namespaces" {
+		return fmt.Errorf("%s: namespace %q does not exist; create it or add it to the stack", key, key.Namespace)
+	}
+	if isUIDMismatch(err) {
+		return &StalePlanError{Reasons: []string{key.String() + " was replaced while the plan was made"}}
+	}
+	return describe("dry-run", key, err)
+}

@@ -1,0 +1,267 @@
+package apply
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// diff returns the differences between a live object and what the API server
+// would make of it, masked, sorted by path. Who owns a live value is read
+// from the live object's managed fields.
+func diff(key ObjectKey, live, merged *unstructured.Unstructured, manager string) []FieldChange {
+	d := differ{key: key, manager: manager}
+	d.compare(nil, normalize(live), normalize(merged), ownersOf(live))
+	slices.SortFunc(d.changes, func(a, b FieldChange) int { return strings.Compare(a.Path, b.Path) })
+	return d.changes
+}
+
+type differ struct {
+	key     ObjectKey
+	manager string
+	changes []FieldChange
+}
+
+func (d *differ) compare(path fieldPath, before, after any, owners owners) {
+	if reflect.DeepEqual(before, after) {
+		return
+	}
+	bm, bok := before.(map[string]any)
+	am, aok := after.(map[string]any)
+	if bok && aok || bok && after == nil && flat(bm) || before == nil && aok && flat(am) {
+		d.compareMaps(path, bm, am, owners)
+		return
+	}
+	if bl, ok := before.([]any); ok {
+		if al, ok := after.([]any); ok && d.compareLists(path, bl, al, owners) {
+			return
+		}
+	}
+	d.add(path, before, after, owners)
+}
+
+func (d *differ) compareMaps(path fieldPath, before, after map[string]any, owners owners) {
+	for k, b := range before {
+		d.compare(path.field(k), b, after[k], owners.field(k))
+	}
+	for k, a := range after {
+		if _, ok := before[k]; !ok {
+			d.compare(path.field(k), nil, a, nil)
+		}
+	}
+}
+
+// flat reports a map like labels, whose entries are better read one by one
+// when the whole of it comes or goes.
+func flat(m map[string]any) bool {
+	for _, v := range m {
+		switch v.(type) {
+		case map[string]any, []any:
+			return false
+		}
+	}
+	return len(m) > 0
+}
+
+// compareLists matches the items of two lists by their merge key. It reports
+// false when the lists have none, or differ in more than their items' content.
+func (d *differ) compareLists(path fieldPath, before, after []any, owners owners) bool {
+	bk, ok := keysOf(before)
+	if !ok {
+		return false
+	}
+	ak, ok := keysOf(after)
+	if !ok {
+		return false
+	}
+	for i, k := range bk {
+		item := owners.item(before[i])
+		if j := slices.Index(ak, k); j >= 0 {
+			d.compare(path.item(k), before[i], after[j], item)
+		} else {
+			d.add(path.item(k), before[i], nil, item)
+		}
+	}
+	for j, k := range ak {
+		if !slices.Contains(bk, k) {
+			d.add(path.item(k), nil, after[j], nil)
+		}
+	}
+	return true
+}
+
+func (d *differ) add(path fieldPath, before, after any, owners owners) {
+	c := FieldChange{Path: path.String(), Op: FieldSet}
+	switch {
+	case before == nil:
+		c.Op = FieldAdd
+	case after == nil:
+		c.Op = FieldRemove
+	}
+	if path.envValue() {
+		c.Before, c.After = maskWhole(before, maskedBefore), maskWhole(after, maskedAfter)
+	} else {
+		c.Before, c.After = mask(d.key, path, before, maskedBefore), mask(d.key, path, after, maskedAfter)
+	}
+	if before != nil {
+		c.Manager, c.Since = owners.other(d.manager)
+	}
+	d.changes = append(d.changes, c)
+}
+
+func maskWhole(v any, text string) any {
+	if v == nil {
+		return nil
+	}
+	return text
+}
+
+// mergeKeys are the keys by which Kubernetes merges lists of objects. The
+// first one that names every item of a list uniquely is used, for reading
+// only: what merges with what is the server's decision.
+var mergeKeys = [][]string{
+	{"name"}, {"containerPort", "protocol"}, {"port", "protocol"}, {"mountPath"}, {"devicePath"},
+	{"topologyKey", "whenUnsatisfiable"}, {"type"}, {"ip"}, {"uid"}, {"host"},
+}
+
+// keysOf returns the merge key of each item, or false when the items have none.
+func keysOf(list []any) ([]string, bool) {
+	if len(list) == 0 {
+		return nil, true
+	}
+	for _, fields := range mergeKeys {
+		keys := make([]string, 0, len(list))
+		for _, item := range list {
+			k, ok := keyBy(item, fields)
+			if !ok || slices.Contains(keys, k) {
+				break
+			}
+			keys = append(keys, k)
+		}
+		if len(keys) == len(list) {
+			return keys, true
+		}
+	}
+	return nil, false
+}
+
+func keyBy(item any, fields []string) (string, bool) {
+	m, ok := item.(map[string]any)
+	if !ok {
+		return "", false
+	}
+	parts := make([]string, len(fields))
+	for i, f := range fields {
+		v, ok := m[f]
+		if !ok {
+			return "", false
+		}
+		parts[i] = f + "=" + Text(v)
+	}
+	return strings.Join(parts, ","), true
+}
+
+// itemKey names one item of a list for a path.
+func itemKey(list []any, item any, i int) string {
+	if keys, ok := keysOf(list); ok && item != nil {
+		return keys[i]
+	}
+	return fmt.Sprint(i)
+}
+
+// owners are the managers of a live value: for each the subtree of its
+// managed fields at this place.
+type owners []owner
+
+type owner struct {
+	manager string
+	since   time.Time
+	fields  map[string]any
+}
+
+func ownersOf(o *unstructured.Unstructured) owners {
+	var all owners
+	for _, f := range o.GetManagedFields() {
+		var set map[string]any
+		if f.FieldsV1 == nil || json.Unmarshal(f.FieldsV1.Raw, &set) != nil {
+			continue
+		}
+		w := owner{manager: managerText(f), fields: set}
+		if f.Time != nil {
+			w.since = f.Time.Time
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+func managerText(f metav1.ManagedFieldsEntry) string {
+	if f.Subresource != "" {
+		return f.Manager + " (" + f.Subresource + ")"
+	}
+	return f.Manager
+}
+
+func (o owners) field(name string) owners {
+	return o.descend(func(set map[string]any) any { return set["f:"+name] })
+}
+
+// item descends into a list item: a "k:" entry whose keys the item has, or a
+// "v:" entry with the item's value.
+func (o owners) item(item any) owners {
+	m, isMap := item.(map[string]any)
+	return o.descend(func(set map[string]any) any {
+		if !isMap {
+			return set["v:"+Text(item)]
+		}
+		for k, sub := range set {
+			var keys map[string]any
+			if !strings.HasPrefix(k, "k:") || json.Unmarshal([]byte(k[2:]), &keys) != nil {
+				continue
+			}
+			if hasAll(m, keys) {
+				return sub
+			}
+		}
+		return nil
+	})
+}
+
+func hasAll(m, keys map[string]any) bool {
+	for k, v := range keys {
+		if Text(m[k]) != Text(v) {
+			return false
+		}
+	}
+	return true
+}
+
+func (o owners) descend(f func(map[string]any) any) owners {
+	var below owners
+	for _, w := range o {
+		if sub, ok := f(w.fields).(map[string]any); ok {
+			below = append(below, owner{w.manager, w.since, sub})
+		}
+	}
+	return below
+}
+
+// other returns the most recent owner that is not the given manager.
+func (o owners) other(manager string) (string, time.Time) {
+	var latest owner
+	for _, w := range o {
+		if w.manager == manager {
+			return "", time.Time{} // ours, whoever shares it
+		}
+		if latest.manager == "" || w.since.After(latest.since) {
+			latest = w
+		}
+	}
+	return latest.manager, latest.since
+}

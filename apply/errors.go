@@ -1,0 +1,143 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// ErrNoStack is returned where a stack was expected and no record of it exists.
+var ErrNoStack = errors.New("no such stack")
+
+// Conflict is one field (or a whole object, when Path is empty) that somebody
+// else owns and the stack wants to set.
+type Conflict struct {
+	Object ObjectKey `json:"object"`
+	// Path of the field; empty when the whole object belongs to somebody else.
+	Path string `json:"path,omitempty"`
+	// Manager is the field manager, or the stack ("stack shop/web"), that owns it.
+	Manager string `json:"manager"`
+	// Since is the time of the manager's last write; zero when unknown.
+	Since time.Time `json:"since,omitzero"`
+	// Live and Want are the values in the cluster and in the stack, masked.
+	Live any `json:"live,omitempty"`
+	Want any `json:"want,omitempty"`
+}
+
+// Foreign reports whether the whole object belongs to somebody else, which
+// forcing fields does not change.
+func (c Conflict) Foreign() bool { return c.Path == "" }
+
+// ConflictError stops a run before its first write.
+type ConflictError struct{ Conflicts []Conflict }
+
+func (e *ConflictError) Error() string {
+	var b strings.Builder
+	for i, c := range e.Conflicts {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if c.Foreign() {
+			fmt.Fprintf(&b, "%s: exists and belongs to %s", c.Object, c.Manager)
+			continue
+		}
+		fmt.Fprintf(&b, "%s: %s: set to %s by %q, the stack says %s", c.Object, c.Path, Text(c.Live), c.Manager, Text(c.Want))
+	}
+	return b.String()
+}
+
+// LockedError says that another run held the lock for the whole lock timeout.
+type LockedError struct{ Holder Holder }
+
+func (e *LockedError) Error() string { return "locked by " + e.Holder.String() }
+
+// LockLostError says that the lock was lost during a run, which then stopped
+// writing.
+type LockLostError struct{ Reason string }
+
+func (e *LockLostError) Error() string { return "lock lost, stopped writing: " + e.Reason }
+
+// StalePlanError says that the cluster no longer is what the plan was made for.
+type StalePlanError struct{ Reasons []string }
+
+func (e *StalePlanError) Error() string {
+	return "plan is stale: " + strings.Join(e.Reasons, "; ")
+}
+
+// NotReadyError says that objects did not become healthy in time, or never
+// will (see [Health.State]).
+type NotReadyError struct {
+	Timeout time.Duration // zero when the run did not wait for the deadline
+	Health  []Health      // the objects that are not ready
+}
+
+func (e *NotReadyError) Error() string {
+	var b strings.Builder
+	for i, h := range e.Health {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%s: not ready: %s", h.Object, h.Message)
+		if h.Cause != nil {
+			fmt.Fprintf(&b, ": %s", h.Cause)
+		}
+	}
+	if e.Timeout > 0 {
+		fmt.Fprintf(&b, "\ngave up after %s", e.Timeout)
+	}
+	return b.String()
+}
+
+// NotRecordedError says that everything was applied but the end of the run
+// could not be recorded; the next apply finishes the record.
+type NotRecordedError struct {
+	Revision int
+	Err      error
+}
+
+func (e *NotRecordedError) Error() string {
+	return fmt.Sprintf("applied, but revision %d could not be recorded as finished: %v", e.Revision, e.Err)
+}
+
+func (e *NotRecordedError) Unwrap() error { return e.Err }
+
+// PruneError refuses a plan that would delete suspiciously much.
+type PruneError struct {
+	Deletes, Inventory int
+}
+
+func (e *PruneError) Error() string {
+	return fmt.Sprintf("would delete %d of %d objects of the stack", e.Deletes, e.Inventory)
+}
+
+// ForbiddenError says that a read was forbidden, so that the answer is unknown.
+type ForbiddenError struct{ Err error }
+
+func (e *ForbiddenError) Error() string { return e.Err.Error() }
+func (e *ForbiddenError) Unwrap() error { return e.Err }
+
+// InterruptedError says that the context ended during a run, and what is on
+// record about it.
+type InterruptedError struct {
+	Revision int
+	Err      error
+}
+
+func (e *InterruptedError) Error() string {
+	if e.Revision == 0 {
+		return "interrupted: nothing was written"
+	}
+	return fmt.Sprintf("interrupted: revision %d is recorded as interrupted, apply again to finish", e.Revision)
+}
+
+func (e *InterruptedError) Unwrap() error { return e.Err }
+
+// PanicError is a defect of the engine that was caught after the run was
+// recorded as failed.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("internal error: %v", e.Value) }

@@ -1,0 +1,340 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Limits of a run, beside those in [Options] and [Run].
+const (
+	// interruptGrace is how long requests in flight may take after the
+	// context of a run has ended.
+	interruptGrace = 5 * time.Second
+	// writePatience is how long a write that fails for a reason that may pass
+	// is tried again.
+	writePatience = 30 * time.Second
+)
+
+// Apply carries a plan out: it takes the lock, makes sure that the plan still
+// holds, records a revision as pending, writes stage by stage, waits for
+// health, prunes, and records the end.
+//
+// The result tells what was done up to an error. A plan that changes nothing
+// writes nothing: no Lease, no revision. When ctx ends no further write is
+// begun, those in flight get 5 s, and the revision is recorded as interrupted.
+func (e *Engine) Apply(ctx context.Context, plan *Plan, run Run) (*Result, error) {
+	if run.Timeout == 0 {
+		run.Timeout = 5 * time.Minute
+	}
+	x := &execution{engine: e, plan: plan, run: run, started: time.Now(), result: &Result{Stack: e.stack, Changes: plan.Counts()}}
+	if err := x.refuse(); err != nil {
+		return x.result, err
+	}
+	if plan.Empty() && !plan.Settle {
+		return x.result, nil
+	}
+	ctx, cancel := grace(ctx, interruptGrace)
+	defer cancel()
+	err := x.locked(ctx)
+	x.result.Duration = time.Since(x.started)
+	return x.result, err
+}
+
+// execution is a run in progress.
+type execution struct {
+	engine  *Engine
+	plan    *Plan
+	run     Run
+	started time.Time
+	lock    *lock
+	summary Summary
+	key     []byte
+
+	mu     sync.Mutex // guards what the workers of a stage report
+	result *Result
+	sent   map[ObjectKey]sentFact
+	// generations are those the writes led to: no older state is judged.
+	generations map[ObjectKey]int64
+}
+
+// refuse stops a run that needs a consent it does not have.
+func (x *execution) refuse() error {
+	var refused []Conflict
+	for _, c := range x.plan.Conflicts() {
+		if c.Foreign() || !x.run.ForceConflicts {
+			refused = append(refused, c)
+		}
+	}
+	if len(refused) > 0 {
+		return &ConflictError{Conflicts: refused}
+	}
+	deletes := x.result.Changes.Deleted
+	empty := len(x.plan.target.Objects) == 0
+	mass := deletes >= 5 && 2*deletes > x.plan.inventory
+	if x.plan.Verb != VerbDelete && (empty || mass) && deletes > x.run.AllowPrune {
+		return &PruneError{Deletes: deletes, Inventory: x.plan.inventory}
+	}
+	return nil
+}
+
+// locked does all that needs the lock. The context may end at any time; what
+// closes the run uses one that does not.
+func (x *execution) locked(ctx context.Context) (err error) {
+	if x.plan.CreateNamespace {
+		if err := x.createNamespace(ctx); err != nil {
+			return err
+		}
+	}
+	if x.lock, err = x.engine.acquire(ctx, x.plan.Verb, x.run); err != nil {
+		return err
+	}
+	closing := context.WithoutCancel(ctx)
+	defer func() {
+		if releaseErr := x.lock.release(closing); releaseErr != nil && err == nil {
+			err = fmt.Errorf("release the lock: %w", releaseErr)
+		}
+	}()
+	history, err := x.engine.records.list(ctx)
+	if err != nil {
+		return err
+	}
+	if err := x.recheck(ctx, history); err != nil {
+		return interrupted(ctx, 0, err)
+	}
+	if err := x.closeAbandoned(ctx, history); err != nil {
+		return err
+	}
+	if err := x.record(ctx); err != nil {
+		return err
+	}
+	err = x.guarded(ctx)
+	if err == nil && x.plan.Verb == VerbDelete {
+		return x.forget(closing)
+	}
+	return x.finish(closing, ctx, err, history)
+}
+
+func (x *execution) createNamespace(ctx context.Context) error {
+	ns := &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: x.engine.stack.Namespace}}
+	reqCtx, cancel := x.engine.cluster.within(ctx)
+	defer cancel()
+	_, err := x.engine.cluster.core.Namespaces().Create(reqCtx, ns, metav1.CreateOptions{FieldManager: x.engine.cluster.manager})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return describe("create", ObjectKey{Kind: "Namespace", Name: ns.Name}, err)
+	}
+	return nil
+}
+
+// recheck reads every object again that is about to be written. One that is no
+// longer what the plan was made for is planned again; a change that differs
+// from the approved one makes the plan stale.
+func (x *execution) recheck(ctx context.Context, history []Summary) error {
+	base := 0
+	if last := newest(history); last != nil {
+		base = last.Revision
+	}
+	if base != x.plan.Base {
+		return &StalePlanError{Reasons: []string{fmt.Sprintf("revision %d was recorded meanwhile", base)}}
+	}
+	p := &planner{engine: x.engine, target: x.plan.target, plan: x.plan, base: x.plan.base}
+	stale := make([]string, len(x.plan.Changes))
+	err := x.engine.cluster.each(ctx, len(x.plan.Changes), func(ctx context.Context, i int) (err error) {
+		change := &x.plan.Changes[i]
+		switch {
+		case change.Deferred:
+		case change.Action == ActionCreate, change.Action == ActionUpdate:
+			stale[i], err = x.recheckWrite(ctx, p, change)
+		case change.Action == ActionDelete:
+			stale[i], err = x.recheckDelete(ctx, p, change)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	stale = slices.DeleteFunc(stale, func(s string) bool { return s == "" })
+	if len(stale) > 0 {
+		return &StalePlanError{Reasons: stale}
+	}
+	return nil
+}
+
+func (x *execution) recheckWrite(ctx context.Context, p *planner, change *Change) (stale string, err error) {
+	live, err := x.engine.cluster.get(ctx, change.Object, change.send.GroupVersionKind().Version)
+	if err != nil {
+		return "", forbidden(describe("read", change.Object, err))
+	}
+	if pinOf(live) == change.pin {
+		return "", nil
+	}
+	again, err := p.compare(ctx, change.send, live != nil)
+	if err != nil {
+		return "", err
+	}
+	if !sameChange(change, &again) {
+		return change.Object.String() + " was changed since the plan was made", nil
+	}
+	again.Recreated, again.Note = change.Recreated, change.Note
+	*change = again
+	return "", nil
+}
+
+// sameChange reports whether two changes do the same as far as a reader sees.
+func sameChange(a, b *Change) bool {
+	return a.Action == b.Action && a.OwnershipOnly == b.OwnershipOnly &&
+		string(canonical(fieldsOnly(a.Fields))) == string(canonical(fieldsOnly(b.Fields))) && len(a.Conflicts) == len(b.Conflicts)
+}
+
+func fieldsOnly(fields []FieldChange) []FieldChange {
+	out := slices.Clone(fields)
+	for i := range out {
+		out[i].Since = time.Time{}
+	}
+	return out
+}
+
+func (x *execution) recheckDelete(ctx context.Context, p *planner, change *Change) (stale string, err error) {
+	live, err := x.engine.cluster.getMetadata(ctx, change.Object)
+	if err != nil {
+		return "", forbidden(describe("read", change.Object, err))
+	}
+	if live != nil && (string(live.UID) != change.pin.uid || p.foreignOwner(live) != "") {
+		return change.Object.String() + " is no longer the object that was to be deleted", nil
+	}
+	return "", nil
+}
+
+// guarded does the work of the run and turns a panic into an error, so that
+// the end of the run is recorded in any case.
+func (x *execution) guarded(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	if err := x.applyStages(ctx); err != nil {
+		return err
+	}
+	if x.run.Wait && x.plan.Verb != VerbDelete {
+		if err := x.awaitHealth(ctx); err != nil {
+			return err
+		}
+	}
+	return x.prune(ctx)
+}
+
+func (x *execution) applyStages(ctx context.Context) error {
+	for s := range stagesNumber {
+		var todo []*Change
+		for i := range x.plan.Changes {
+			c := &x.plan.Changes[i]
+			if stage(c.Object) == s && (c.Action == ActionCreate || c.Action == ActionUpdate) {
+				todo = append(todo, c)
+			}
+		}
+		if len(todo) == 0 {
+			continue
+		}
+		if err := x.applyStage(ctx, todo); err != nil {
+			return err
+		}
+		if s == stageKinds {
+			if err := x.awaitKinds(ctx, todo); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// applyStage writes the objects of one stage. After an error what is in flight
+// ends, nothing new begins, and all that failed is reported.
+func (x *execution) applyStage(ctx context.Context, todo []*Change) error {
+	errs := make([]error, len(todo))
+	err := x.engine.cluster.each(ctx, len(todo), func(groupCtx context.Context, i int) error {
+		// The end of the group must not tear a write of the same stage apart.
+		if groupCtx.Err() != nil {
+			return nil
+		}
+		errs[i] = x.applyObject(ctx, todo[i])
+		return errs[i]
+	})
+	if joined := errors.Join(errs...); joined != nil {
+		return joined
+	}
+	return err
+}
+
+func (x *execution) applyObject(ctx context.Context, c *Change) error {
+	if graceEnded(ctx) {
+		return context.Canceled
+	}
+	o := c.send
+	if c.pin.uid != "" {
+		o = o.DeepCopy()
+		o.SetUID(types.UID(c.pin.uid))
+	}
+	var got *unstructured.Unstructured
+	err := x.write(ctx, func(ctx context.Context) (err error) {
+		got, err = x.engine.cluster.apply(ctx, o, patchOptions{force: len(c.Conflicts) > 0 && x.run.ForceConflicts})
+		return err
+	})
+	switch {
+	case err == nil && got.GetDeletionTimestamp() != nil:
+		err = fmt.Errorf("apply %s: it is being deleted%s; apply again when it is gone", c.Object, finalizersText(got))
+	case isUIDMismatch(err):
+		err = fmt.Errorf("apply %s: it was deleted or replaced during the run; apply again", c.Object)
+	case isFieldConflict(err):
+		err = fmt.Errorf("apply %s: somebody took a field of it during the run; apply again to see which", c.Object)
+	default:
+		err = describe("apply", c.Object, err)
+	}
+	x.report(c.Object, c.Action, err)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.generations[c.Object] = got.GetGeneration()
+	x.sent[c.Object] = sentFact{
+		UID: string(got.GetUID()), Entry: ownEntry(got.GetManagedFields(), x.engine.stack.Manager()),
+		Digest: keyed(x.key, canonical(c.send.Object)), Cause: causeOf(c.send),
+	}
+	return nil
+}
+
+// write makes one write under the lock: not begun once the run is interrupted
+// or the lock lost, and tried again while its failure may pass.
+func (x *execution) write(ctx context.Context, f func(context.Context) error) error {
+	return retry(ctx, writePatience, func(ctx context.Context) error {
+		if graceEnded(ctx) {
+			return context.Canceled
+		}
+		if err := x.lock.check(ctx); err != nil {
+			return err
+		}
+		return f(ctx)
+	})
+}
+
+func (x *execution) report(key ObjectKey, action Action, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	o := Outcome{Object: key, Action: action}
+	if err != nil {
+		o.Error = err.Error()
+	}
+	x.result.Outcomes = append(x.result.Outcomes, o)
+	x.run.send(Applied{Object: key, Action: action, Err: err})
+}

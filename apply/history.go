@@ -1,0 +1,178 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+)
+
+// History returns the summaries of all revisions, oldest first; none is no
+// error. It reads metadata only, so its cost does not depend on payloads.
+func (e *Engine) History(ctx context.Context) ([]Summary, error) { return e.records.list(ctx) }
+
+// Revision returns a revision with all that it wanted, the data of Secrets
+// included. A record that was damaged or tampered with is an error.
+func (e *Engine) Revision(ctx context.Context, n int) (*Revision, error) {
+	rev, err := e.records.read(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return rev, e.records.restore(ctx, rev)
+}
+
+// RollbackTarget returns the revision to go back to when none is named: the
+// last good one that is not what is live now. If the newest run failed, that
+// is the one whose success it followed.
+func (e *Engine) RollbackTarget(ctx context.Context) (int, error) {
+	all, err := e.records.list(ctx)
+	if err != nil {
+		return 0, err
+	}
+	last := newest(all)
+	if last == nil {
+		return 0, fmt.Errorf("%s: %w", e.stack, ErrNoStack)
+	}
+	for _, s := range slices.Backward(all) {
+		good := s.Status == StatusSuperseded || s.Status == StatusDeployed
+		if good && s.Revision != last.Revision {
+			return s.Revision, nil
+		}
+	}
+	return 0, fmt.Errorf("%s has no earlier revision that was deployed", e.stack)
+}
+
+// Stacks lists the stacks that have records in a namespace, "" for all
+// namespaces, sorted.
+func Stacks(ctx context.Context, config *rest.Config, namespace string) ([]StackSummary, error) {
+	c, err := newCluster(config, "stackctl", Options{}.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := c.listMetadata(ctx, secretsResource, namespace, labelRecord+"=revision,"+labelManagedBy+"="+managedBy)
+	if err != nil {
+		return nil, forbidden(fmt.Errorf("list stacks: %w", err))
+	}
+	found := map[Stack][]Summary{}
+	for i := range secrets {
+		s := &secrets[i]
+		stack := Stack{Namespace: s.Namespace, Name: s.Labels[labelRecordOf]}
+		number, ok := strings.CutPrefix(s.Name, "stackctl."+stack.Name+".v")
+		if n, err := strconv.Atoi(number); ok && err == nil {
+			found[stack] = append(found[stack], summaryOf(n, s))
+		}
+	}
+	stacks := make([]StackSummary, 0, len(found))
+	for stack, all := range found {
+		slices.SortFunc(all, func(a, b Summary) int { return a.Revision - b.Revision })
+		stacks = append(stacks, StackSummary{Stack: stack, Latest: *newest(all), Deployed: deployed(all)})
+	}
+	slices.SortFunc(stacks, func(a, b StackSummary) int { return strings.Compare(a.String(), b.String()) })
+	return stacks, nil
+}
+
+// Status tells how the stack is doing: its objects by their live state, and
+// the ways from the world to its pods. A stack without records is ErrNoStack.
+func (e *Engine) Status(ctx context.Context) (*Status, error) {
+	history, err := e.records.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(history) == 0 {
+		return nil, fmt.Errorf("%s: %w", e.stack, ErrNoStack)
+	}
+	s := &Status{Stack: e.stack, Revision: newest(history), Deployed: deployed(history)}
+	lease, err := e.readLease(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if lease != nil && !free(lease) {
+		holder := holderOf(lease)
+		s.Lock = &holder
+	}
+	rev, err := e.lastReadable(ctx, history)
+	if err != nil {
+		return nil, err
+	}
+	live, pods, replicaSets, err := e.readAll(ctx, rev.inventory)
+	if err != nil {
+		return nil, err
+	}
+	wanted := map[ObjectKey]bool{}
+	for _, o := range rev.Objects {
+		wanted[keyOf(o)] = true
+	}
+	d := newDiagnosis()
+	for _, i := range rev.inventory {
+		if !wanted[i.ObjectKey] {
+			continue // pruned, or kept on purpose
+		}
+		h := judge(i.ObjectKey, live[i.ObjectKey])
+		if isWorkload(i.ObjectKey) || i.Kind == "Job" {
+			d.workload(&h, live[i.ObjectKey], pods[i.Namespace], replicaSets[i.Namespace])
+		}
+		s.Objects = append(s.Objects, h)
+	}
+	s.Routes = routesOf(live, pods)
+	return s, nil
+}
+
+func (e *Engine) lastReadable(ctx context.Context, history []Summary) (*Revision, error) {
+	for _, s := range slices.Backward(history) {
+		rev, err := e.records.read(ctx, s.Revision)
+		if !errors.Is(err, errCorrupt) {
+			return rev, err
+		}
+	}
+	return nil, fmt.Errorf("%s: no revision can be read", e.stack)
+}
+
+type byNamespace map[string][]*unstructured.Unstructured
+
+// readAll reads the objects of an inventory in full, and the stack's pods and
+// ReplicaSets: one list for each kind and namespace.
+func (e *Engine) readAll(ctx context.Context, inventory []item) (live map[ObjectKey]*unstructured.Unstructured, pods, replicaSets byNamespace, err error) {
+	keys := make([]ObjectKey, len(inventory))
+	for i := range inventory {
+		keys[i] = inventory[i].ObjectKey
+	}
+	places := placesOf(keys)
+	lists := make([][]*unstructured.Unstructured, len(places))
+	err = e.cluster.each(ctx, len(places), func(ctx context.Context, i int) (err error) {
+		lists[i], err = e.cluster.list(ctx, places[i], e.stack.selector())
+		return err
+	})
+	if err != nil {
+		return nil, nil, nil, forbidden(err)
+	}
+	live, pods, replicaSets = map[ObjectKey]*unstructured.Unstructured{}, byNamespace{}, byNamespace{}
+	for i, place := range places {
+		switch place.gk {
+		case podKind:
+			pods[place.namespace] = lists[i]
+		case replicaSetKind:
+			replicaSets[place.namespace] = lists[i]
+		}
+		for _, o := range lists[i] {
+			key := ObjectKey{place.gk.Group, place.gk.Kind, o.GetNamespace(), o.GetName()}
+			live[key] = o
+		}
+	}
+	for _, i := range inventory { // whose label somebody removed
+		if live[i.ObjectKey] == nil {
+			o, err := e.cluster.get(ctx, i.ObjectKey, "")
+			if err != nil {
+				return nil, nil, nil, forbidden(describe("read", i.ObjectKey, err))
+			}
+			if o != nil {
+				live[i.ObjectKey] = o
+			}
+		}
+	}
+	return live, pods, replicaSets, nil
+}

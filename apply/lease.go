@@ -1,0 +1,333 @@
+package apply
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	v1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Holder says who holds the lock of a stack, and for what.
+type Holder struct {
+	Author string    `json:"author"`       // user@host
+	Verb   Verb      `json:"verb"`         // what the run does
+	CI     string    `json:"ci,omitempty"` // URL of the CI run
+	Since  time.Time `json:"since"`
+
+	run     string // unique to the run
+	process process
+}
+
+func (h Holder) String() string {
+	s := h.Author + " (" + string(h.Verb)
+	if h.CI != "" {
+		s += ", " + h.CI
+	}
+	return s + ") since " + h.Since.UTC().Format(time.RFC3339)
+}
+
+const (
+	annotationHolder = "stackctl.dev/holder"
+	// annotationDuration holds the duration where whole seconds are too coarse.
+	annotationDuration = "stackctl.dev/lease-duration"
+)
+
+// holderRecord is the form of a Holder in the Lease's annotation.
+type holderRecord struct {
+	Holder
+	Boot  string `json:"boot,omitempty"`
+	PID   int    `json:"pid"`
+	Start string `json:"start,omitempty"`
+}
+
+func newHolder(verb Verb, run Run) Holder {
+	h := Holder{Author: run.Holder, Verb: verb, CI: run.CI, Since: time.Now().UTC().Truncate(time.Second), run: rand.Text(), process: thisProcess()}
+	if h.Author == "" {
+		h.Author = "unknown"
+	}
+	return h
+}
+
+func holderOf(l *v1.Lease) Holder {
+	var r holderRecord
+	if json.Unmarshal([]byte(l.Annotations[annotationHolder]), &r) != nil || r.Author == "" {
+		r.Author = "an unknown process"
+		if l.Spec.AcquireTime != nil {
+			r.Since = l.Spec.AcquireTime.Time
+		}
+	}
+	r.run = *l.Spec.HolderIdentity
+	r.process = process{boot: r.Boot, pid: r.PID, start: r.Start}
+	return r.Holder
+}
+
+// lock is a Lease that this process holds. It protects nothing by itself:
+// every write asks check first.
+//
+// Expiry is judged on the local clock only, so a wrong clock elsewhere does
+// not matter: another run takes a Lease over after it saw the same Lease
+// unchanged for the whole duration, and the holder stops writing when it could
+// not renew for that long.
+type lock struct {
+	cluster  *cluster
+	duration time.Duration
+	holder   Holder
+	stop     context.CancelFunc
+	done     chan struct{}
+
+	mu      sync.Mutex
+	lease   *v1.Lease
+	renewed time.Time // when the last successful renewal was begun
+	lost    error
+}
+
+func leaseName(stack Stack) string { return "stackctl." + stack.Name }
+
+// acquire takes the lock of the stack, waiting up to the run's lock timeout.
+func (e *Engine) acquire(ctx context.Context, verb Verb, run Run) (*lock, error) {
+	l := &lock{cluster: e.cluster, duration: e.options.LeaseDuration, holder: newHolder(verb, run), done: make(chan struct{})}
+	deadline := time.Now().Add(run.LockTimeout)
+	var seen *v1.Lease      // the Lease as it was first seen,
+	var seenSince time.Time // and since when it has been the same
+	for {
+		lease, err := e.readLease(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if lease == nil || free(lease) || holderOf(lease).process.dead() {
+			if err := l.take(ctx, e.stack, lease); err == nil {
+				if lease != nil && !free(lease) {
+					run.send(TookOver{Holder: holderOf(lease)})
+				}
+				l.keep(ctx)
+				return l, nil
+			} else if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+				return nil, fmt.Errorf("take the lock of %s: %w", e.stack, err)
+			}
+			continue // somebody else was faster: look who
+		}
+		holder, now := holderOf(lease), time.Now()
+		if seen == nil || seen.ResourceVersion != lease.ResourceVersion {
+			seen, seenSince = lease, now
+		}
+		silent := leaseDuration(lease) - now.Sub(seenSince)
+		if silent <= 0 {
+			if l.take(ctx, e.stack, lease) == nil {
+				run.send(TookOver{Holder: holder})
+				l.keep(ctx)
+				return l, nil
+			}
+			continue
+		}
+		if !now.Before(deadline) {
+			return nil, &LockedError{Holder: holder}
+		}
+		run.send(LockWait{Holder: holder, TakeoverIn: silent})
+		select {
+		case <-ctx.Done():
+			return nil, &InterruptedError{Err: ctx.Err()}
+		case <-time.After(min(time.Second, silent, time.Until(deadline), l.duration/4)):
+		}
+	}
+}
+
+func (e *Engine) readLease(ctx context.Context) (*v1.Lease, error) {
+	ctx, cancel := e.cluster.within(ctx)
+	defer cancel()
+	lease, err := e.cluster.leases.Leases(e.stack.Namespace).Get(ctx, leaseName(e.stack), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, forbidden(fmt.Errorf("read the lock of %s: %w", e.stack, err))
+	}
+	return lease, nil
+}
+
+func free(l *v1.Lease) bool { return l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" }
+
+func leaseDuration(l *v1.Lease) time.Duration {
+	if l.Annotations[annotationDuration] != "" {
+		if d, err := time.ParseDuration(l.Annotations[annotationDuration]); err == nil {
+			return d
+		}
+	}
+	if l.Spec.LeaseDurationSeconds == nil {
+		return 30 * time.Second
+	}
+	return time.Duration(*l.Spec.LeaseDurationSeconds) * time.Second
+}
+
+// take writes this holder into the Lease as it was read; a Conflict or
+// AlreadyExists error says that somebody else was faster.
+func (l *lock) take(ctx context.Context, stack Stack, old *v1.Lease) error {
+	now := metav1.NowMicro()
+	seconds := int32(max(1, l.duration/time.Second))
+	begun := time.Now()
+	lease := &v1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName(stack), Namespace: stack.Namespace, Labels: map[string]string{
+		labelManagedBy: managedBy, labelRecord: "lock", labelRecordOf: stack.Name, labelRecordNS: stack.Namespace,
+	}}}
+	if old != nil {
+		lease = old.DeepCopy()
+	}
+	p := l.holder.process
+	lease.Annotations = map[string]string{
+		annotationHolder:   string(canonical(holderRecord{Holder: l.holder, Boot: p.boot, PID: p.pid, Start: p.start})),
+		annotationDuration: l.duration.String(),
+	}
+	var transitions int32
+	if old != nil && old.Spec.LeaseTransitions != nil {
+		transitions = *old.Spec.LeaseTransitions + 1
+	}
+	lease.Spec = v1.LeaseSpec{HolderIdentity: &l.holder.run, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now, LeaseTransitions: &transitions}
+	var err error
+	reqCtx, cancel := l.cluster.within(ctx)
+	defer cancel()
+	leases := l.cluster.leases.Leases(stack.Namespace)
+	if old == nil {
+		lease, err = leases.Create(reqCtx, lease, metav1.CreateOptions{})
+	} else {
+		lease, err = leases.Update(reqCtx, lease, metav1.UpdateOptions{})
+	}
+	if err != nil {
+		return err
+	}
+	l.lease, l.renewed = lease, begun
+	return nil
+}
+
+// keep renews the lock every third of its duration until it is released.
+func (l *lock) keep(ctx context.Context) {
+	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer close(l.done)
+		ticker := time.NewTicker(l.duration / 3)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				l.mu.Lock()
+				_ = l.renew(ctx) // check finds out when it matters
+				l.mu.Unlock()
+			}
+		}
+	}()
+}
+
+// renew extends the lock; the caller holds mu. Once somebody else holds it,
+// it is lost for good.
+func (l *lock) renew(ctx context.Context) error {
+	if l.lost != nil {
+		return l.lost
+	}
+	begun, now := time.Now(), metav1.NowMicro()
+	lease := l.lease.DeepCopy()
+	lease.Spec.RenewTime = &now
+	ctx, cancel := context.WithTimeout(ctx, min(l.cluster.timeout, max(l.duration/2, time.Second)))
+	defer cancel()
+	leases := l.cluster.leases.Leases(lease.Namespace)
+	updated, err := leases.Update(ctx, lease, metav1.UpdateOptions{})
+	if apierrors.IsConflict(err) {
+		// A renewal whose answer got lost, or another holder: look.
+		live, getErr := leases.Get(ctx, lease.Name, metav1.GetOptions{})
+		if getErr != nil {
+			return getErr
+		}
+		if free(live) || *live.Spec.HolderIdentity != l.holder.run {
+			l.lost = &LockLostError{Reason: "taken over by " + who(live)}
+			return l.lost
+		}
+		l.lease = live
+		return l.renew(ctx)
+	}
+	if apierrors.IsNotFound(err) {
+		l.lost = &LockLostError{Reason: "the Lease was deleted"}
+		return l.lost
+	}
+	if err != nil {
+		return err
+	}
+	l.lease, l.renewed = updated, begun
+	return nil
+}
+
+func who(l *v1.Lease) string {
+	if free(l) {
+		return "somebody who released it"
+	}
+	return holderOf(l).String()
+}
+
+// check returns nil while the lock is held for long enough to make one more
+// request. When the last renewal is too old (the process was stopped, the
+// laptop slept, the server did not answer) it renews first, which succeeds
+// only if nobody took the lock meanwhile.
+func (l *lock) check(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost != nil {
+		return l.lost
+	}
+	// The monotonic clock stands still while a machine sleeps, the wall clock
+	// may be set: the larger of the two is the age.
+	now := time.Now()
+	age := max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0)))
+	if age < l.duration/2 {
+		return nil
+	}
+	if err := l.renew(ctx); err != nil {
+		if lost := (*LockLostError)(nil); errors.As(err, &lost) || age < l.duration {
+			return err
+		}
+		l.lost = &LockLostError{Reason: fmt.Sprintf("could not be renewed for %s: %v", age.Round(time.Second), err)}
+		return l.lost
+	}
+	return nil
+}
+
+// release gives the lock back; the Lease stays, without a holder.
+func (l *lock) release(ctx context.Context) error {
+	l.stop()
+	<-l.done
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost != nil {
+		return nil // it is not ours to give back
+	}
+	return retry(ctx, 5*time.Second, func(ctx context.Context) error {
+		ctx, cancel := l.cluster.within(ctx)
+		defer cancel()
+		lease := l.lease.DeepCopy()
+		empty, now := "", metav1.NowMicro()
+		lease.Spec.HolderIdentity, lease.Spec.RenewTime = &empty, &now
+		delete(lease.Annotations, annotationHolder)
+		_, err := l.cluster.leases.Leases(lease.Namespace).Update(ctx, lease, metav1.UpdateOptions{})
+		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
+	})
+}
+
+// remove deletes the Lease, as the last step of a delete.
+func (l *lock) remove(ctx context.Context) error {
+	l.stop()
+	<-l.done
+	ctx, cancel := l.cluster.within(ctx)
+	defer cancel()
+	uid := l.lease.UID
+	err := l.cluster.leases.Leases(l.lease.Namespace).Delete(ctx, l.lease.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}

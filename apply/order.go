@@ -1,0 +1,85 @@
+package apply
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Objects are applied in stages, and deleted in the opposite order. A stage
+// begins when all objects of the one before were accepted; what a stage
+// defines (namespaces, kinds) is usable by the next.
+const (
+	stageNamespaces = iota
+	stageKinds
+	stageConfig // what pods refer to: accounts, permissions, configuration
+	stageStorage
+	stageServices
+	stageWorkloads
+	stageRest    // what refers to workloads: routes, scalers, budgets, custom resources
+	stageGuards  // what can refuse all others: webhooks, admission policies
+	stagesNumber // of stages
+)
+
+var stageOf = map[string]int{
+	"Namespace":                stageNamespaces,
+	"CustomResourceDefinition": stageKinds,
+
+	"PriorityClass": stageConfig, "ResourceQuota": stageConfig, "LimitRange": stageConfig,
+	"ServiceAccount": stageConfig, "Role": stageConfig, "ClusterRole": stageConfig,
+	"RoleBinding": stageConfig, "ClusterRoleBinding": stageConfig,
+	"Secret": stageConfig, "ConfigMap": stageConfig, "NetworkPolicy": stageConfig,
+	"RuntimeClass": stageConfig, "IngressClass": stageConfig,
+
+	"StorageClass": stageStorage, "PersistentVolume": stageStorage, "PersistentVolumeClaim": stageStorage,
+
+	"Service": stageServices,
+
+	"DaemonSet": stageWorkloads, "Pod": stageWorkloads, "ReplicaSet": stageWorkloads,
+	"ReplicationController": stageWorkloads, "Deployment": stageWorkloads, "StatefulSet": stageWorkloads,
+	"Job": stageWorkloads, "CronJob": stageWorkloads,
+
+	"ValidatingWebhookConfiguration": stageGuards, "MutatingWebhookConfiguration": stageGuards,
+	"ValidatingAdmissionPolicy": stageGuards, "ValidatingAdmissionPolicyBinding": stageGuards,
+	"APIService": stageGuards,
+}
+
+// stage returns the stage of a kind; kinds not known belong to the rest.
+func stage(k ObjectKey) int {
+	if s, ok := stageOf[k.Kind]; ok {
+		return s
+	}
+	return stageRest
+}
+
+// sortChanges puts changes into the order of execution: by stage and name,
+// what is deleted last and in reverse.
+func sortChanges(changes []Change) {
+	slices.SortFunc(changes, func(a, b Change) int {
+		aGone, bGone := a.Action == ActionDelete, b.Action == ActionDelete
+		switch {
+		case aGone && bGone:
+			return cmp.Or(cmp.Compare(stage(b.Object), stage(a.Object)), compareKeys(a.Object, b.Object))
+		case aGone:
+			return 1
+		case bGone:
+			return -1
+		}
+		return cmp.Or(cmp.Compare(stage(a.Object), stage(b.Object)), compareKeys(a.Object, b.Object))
+	})
+}
+
+// isWorkload reports whether the object runs pods from a template and keeps a
+// history of it that `kubectl rollout history` shows.
+func isWorkload(k ObjectKey) bool {
+	return k.Group == "apps" && (k.Kind == "Deployment" || k.Kind == "StatefulSet" || k.Kind == "DaemonSet")
+}
+
+// holdsData reports whether deleting the object deletes what no apply brings back.
+func holdsData(k ObjectKey) bool {
+	return k.Group == "" && (k.Kind == "PersistentVolumeClaim" || k.Kind == "PersistentVolume")
+}
+
+// holdsOthers reports whether deleting the object deletes objects it never named.
+func holdsOthers(k ObjectKey) bool {
+	return k.Group == "" && k.Kind == "Namespace" || k.Group == "apiextensions.k8s.io" && k.Kind == "CustomResourceDefinition"
+}

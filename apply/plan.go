@@ -1,0 +1,202 @@
+package apply
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Verb is what a run is for.
+type Verb string
+
+// The verbs. Each is a plan with another target.
+const (
+	VerbApply    Verb = "apply"
+	VerbRollback Verb = "rollback"
+	VerbDelete   Verb = "delete"
+)
+
+// Target is the state a plan leads to.
+type Target struct {
+	Verb Verb
+	// Objects is all that the stack is to consist of; empty for a delete. Each
+	// carries the stack's [Stack.OwnerLabels] and, if its kind is namespaced,
+	// a namespace.
+	Objects []*unstructured.Unstructured
+	// Source and Environment are what the objects were rendered from; they are
+	// stored in the revision.
+	Source      []byte
+	Environment string
+	// RollbackTo is the revision the objects were taken from, for VerbRollback.
+	RollbackTo int
+	// DeleteData lets VerbDelete delete volume claims too.
+	DeleteData bool
+}
+
+// Action is what a plan does to one object.
+type Action string
+
+// The actions.
+const (
+	ActionCreate    Action = "create"
+	ActionUpdate    Action = "update"
+	ActionDelete    Action = "delete"
+	ActionUnchanged Action = "unchanged"
+	// ActionKeep leaves an object alone that is no longer part of the stack,
+	// and goes on listing it in the inventory.
+	ActionKeep Action = "keep"
+)
+
+// Plan is what a run would do, as a value: it is shown, approved and then
+// executed by [Engine.Apply]. Its exported part is masked and safe to print.
+type Plan struct {
+	Stack  Stack  `json:"stack"`
+	Verb   Verb   `json:"verb"`
+	Server string `json:"server"`
+	// Base is the newest revision on record, 0 when there is none.
+	Base int `json:"base"`
+	// RollbackTo is the revision a rollback leads back to.
+	RollbackTo int `json:"rollbackTo,omitempty"`
+	// CreateNamespace says that the stack's namespace does not exist yet.
+	CreateNamespace bool `json:"createNamespace,omitempty"`
+	// Settle says that nothing is to be written but the last run did not end
+	// well: an apply waits for health and records a finished revision.
+	Settle bool `json:"settle,omitempty"`
+	// Changes lists every object of the stack in the order of execution,
+	// deletes last; unchanged ones too.
+	Changes []Change `json:"changes"`
+	// Warnings are what the API server said about the objects.
+	Warnings []string `json:"warnings,omitempty"`
+
+	target    Target
+	base      *Revision
+	inventory int // objects the last record lists
+}
+
+// Change is what a plan does to one object.
+type Change struct {
+	Object ObjectKey `json:"object"`
+	Action Action    `json:"action"`
+	// Fields are the differences between the live object and what the API
+	// server would store, for an update.
+	Fields []FieldChange `json:"fields,omitempty"`
+	// OwnershipOnly marks an update that changes no value, but makes the stack
+	// the owner of a field again.
+	OwnershipOnly bool `json:"ownershipOnly,omitempty"`
+	// New is the object as the stack wants it, for a create.
+	New map[string]any `json:"new,omitempty"`
+	// Conflicts are fields (or the whole object) owned by somebody else.
+	Conflicts []Conflict `json:"conflicts,omitempty"`
+	// Deferred marks an object whose namespace or kind comes with the same
+	// run, so that the API server has not validated it yet.
+	Deferred bool `json:"deferred,omitempty"`
+	// Recreated marks a create of an object the last run left in the cluster.
+	Recreated bool `json:"recreated,omitempty"`
+	// Note is what a reader should know beyond the fields.
+	Note string `json:"note,omitempty"`
+
+	send     *unstructured.Unstructured // what is sent; nil for delete and keep
+	pin      pin                        // the live object the change was planned for
+	template bool                       // the pod template changes
+	sent     sentFact                   // carried into the record of an unchanged object
+}
+
+// pin identifies the state of a live object a change was planned for. It is
+// never a resourceVersion: status alone moves that within seconds.
+type pin struct {
+	uid    string
+	digest string // of the normalised object; empty when there was none
+}
+
+// FieldOp is what happens to a field.
+type FieldOp string
+
+// The field operations.
+const (
+	FieldAdd    FieldOp = "add"
+	FieldRemove FieldOp = "remove"
+	FieldSet    FieldOp = "set"
+)
+
+// FieldChange is one difference between two objects.
+type FieldChange struct {
+	// Path in the form spec.containers[name="web"].image, with list items
+	// named by the key Kubernetes merges them by.
+	Path   string  `json:"path"`
+	Op     FieldOp `json:"op"`
+	Before any     `json:"before,omitempty"`
+	After  any     `json:"after,omitempty"`
+	// Manager owns the live value, if that is somebody other than the stack.
+	Manager string `json:"manager,omitempty"`
+	// Since is the time of that manager's last write.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// Text returns a value of a FieldChange or Conflict on one line: strings
+// quoted, nothing for an absent one as "<none>", trees as JSON.
+func Text(v any) string {
+	if v == nil {
+		return "<none>"
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(b)
+}
+
+// Counts summarises a plan or a run by object.
+type Counts struct {
+	Created   int `json:"created"`
+	Updated   int `json:"updated"`
+	Deleted   int `json:"deleted"`
+	Unchanged int `json:"unchanged"`
+}
+
+// Counts returns how many objects the plan creates, updates, deletes and leaves.
+func (p *Plan) Counts() Counts {
+	var c Counts
+	for i := range p.Changes {
+		c.add(p.Changes[i].Action)
+	}
+	return c
+}
+
+func (c *Counts) add(a Action) {
+	switch a {
+	case ActionCreate:
+		c.Created++
+	case ActionUpdate:
+		c.Updated++
+	case ActionDelete:
+		c.Deleted++
+	case ActionUnchanged:
+		c.Unchanged++
+	}
+}
+
+// Empty reports whether the plan changes no object: exactly then [Engine.Apply]
+// writes to no object, and a diff has nothing to show.
+func (p *Plan) Empty() bool {
+	for i := range p.Changes {
+		switch p.Changes[i].Action {
+		case ActionCreate, ActionUpdate, ActionDelete:
+			return false
+		}
+		if len(p.Changes[i].Conflicts) > 0 {
+			return false
+		}
+	}
+	return !p.CreateNamespace && p.Verb != VerbDelete
+}
+
+// Conflicts returns all conflicts of the plan, in its order.
+func (p *Plan) Conflicts() []Conflict {
+	var all []Conflict
+	for i := range p.Changes {
+		all = append(all, p.Changes[i].Conflicts...)
+	}
+	return all
+}

@@ -1,0 +1,384 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Plan finds out what it takes to make the stack what the target says. It
+// only reads (and sends dry-runs). Any failure to find out is an error: a plan
+// never takes an object it could not read for one that is in order.
+func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
+	history, err := e.records.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &planner{
+		engine: e, target: target,
+		plan: &Plan{Stack: e.stack, Verb: target.Verb, Server: e.cluster.server, RollbackTo: target.RollbackTo, target: target},
+		base: &Revision{},
+	}
+	if err := p.load(ctx, history); err != nil {
+		return nil, err
+	}
+	if target.Verb == VerbDelete && p.plan.Base == 0 {
+		return nil, fmt.Errorf("%s: %w", e.stack, ErrNoStack)
+	}
+	if err := p.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.observe(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.planObjects(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.planLeftovers(ctx); err != nil {
+		return nil, err
+	}
+	sortChanges(p.plan.Changes)
+	p.plan.base, p.plan.inventory = p.base, len(p.base.inventory)
+	p.plan.Warnings = e.cluster.warnings.take()
+	last := newest(history)
+	p.plan.Settle = p.plan.Empty() && last != nil && last.Status != StatusDeployed && target.Verb != VerbDelete
+	return p.plan, nil
+}
+
+// planner is a plan in the making.
+type planner struct {
+	engine *Engine
+	target Target
+	plan   *Plan
+	base   *Revision // the newest readable revision; empty when there is none
+
+	objects       []*unstructured.Unstructured // the target's, with the cluster's idea of their scope
+	wanted        map[ObjectKey]bool
+	newNamespaces map[string]bool           // that come with this run
+	newKinds      map[schema.GroupKind]bool // that come with this run
+	live          map[ObjectKey]*metav1.PartialObjectMetadata
+}
+
+// load finds the newest revision that can be read. A corrupt one is passed
+// over: its number counts, its content is as if it had never been written, so
+// that every object is compared in full.
+func (p *planner) load(ctx context.Context, history []Summary) error {
+	if last := newest(history); last != nil {
+		p.plan.Base = last.Revision
+	}
+	for _, s := range slices.Backward(history) {
+		rev, err := p.engine.records.read(ctx, s.Revision)
+		if errors.Is(err, errCorrupt) {
+			p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf("the record of revision %d is corrupt and was passed over", s.Revision))
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p.base = rev
+		return nil
+	}
+	return nil
+}
+
+// prepare checks the target's objects and finds what comes with the run.
+func (p *planner) prepare(ctx context.Context) error {
+	p.wanted, p.newNamespaces, p.newKinds = map[ObjectKey]bool{}, map[string]bool{}, map[schema.GroupKind]bool{}
+	if p.plan.Base == 0 {
+		exists, err := p.namespaceExists(ctx, p.engine.stack.Namespace)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			p.plan.CreateNamespace = true
+			p.newNamespaces[p.engine.stack.Namespace] = true
+		}
+	}
+	for _, o := range p.target.Objects {
+		switch key := keyOf(o); {
+		case key.groupKind() == schema.GroupKind{Kind: "Namespace"}:
+			exists, err := p.namespaceExists(ctx, key.Name)
+			if err != nil {
+				return err
+			}
+			p.newNamespaces[key.Name] = !exists
+		case key.groupKind() == schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}:
+			group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
+			kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
+			p.newKinds[schema.GroupKind{Group: group, Kind: kind}] = true
+		}
+	}
+	for _, o := range p.target.Objects {
+		o = o.DeepCopy()
+		if err := p.check(o); err != nil {
+			return err
+		}
+		p.wanted[keyOf(o)] = true
+		p.objects = append(p.objects, o)
+	}
+	return nil
+}
+
+func (p *planner) namespaceExists(ctx context.Context, name string) (bool, error) {
+	ctx, cancel := p.engine.cluster.within(ctx)
+	defer cancel()
+	_, err := p.engine.cluster.core.Namespaces().Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if apierrors.IsForbidden(err) {
+		return true, nil // who may not look works in a namespace that others made
+	}
+	return err == nil, err
+}
+
+// check refuses an object the engine could not keep its promises for, and
+// gives it the scope the cluster knows its kind to have.
+func (p *planner) check(o *unstructured.Unstructured) error {
+	key := keyOf(o)
+	if p.wanted[key] {
+		return fmt.Errorf("%s: is in the stack twice", key)
+	}
+	for label, want := range p.engine.stack.OwnerLabels() {
+		if o.GetLabels()[label] != want {
+			return fmt.Errorf("%s: lacks the owner label %s=%s", key, label, want)
+		}
+	}
+	if key.isSecret() {
+		if err := normalizeSecret(o); err != nil {
+			return err
+		}
+	}
+	m, err := p.engine.cluster.mapping(key.groupKind(), o.GroupVersionKind().Version)
+	switch {
+	case meta.IsNoMatchError(err) && p.newKinds[key.groupKind()]:
+		return nil
+	case meta.IsNoMatchError(err):
+		return fmt.Errorf("%s: the cluster has no kind %s in %s", key, key.Kind, o.GetAPIVersion())
+	case err != nil:
+		return err
+	}
+	delete(p.newKinds, key.groupKind()) // known already
+	if m.Scope.Name() == meta.RESTScopeNameRoot {
+		o.SetNamespace("")
+	} else if key.Namespace == "" {
+		return fmt.Errorf("%s: has no namespace", key)
+	}
+	return nil
+}
+
+// observe reads the metadata of the stack's objects: one list for each kind
+// and namespace. What the lists do not return is read one by one where
+// somebody may have removed the label they select by.
+func (p *planner) observe(ctx context.Context) error {
+	type place struct {
+		resource  schema.GroupVersionResource
+		gk        schema.GroupKind
+		namespace string
+	}
+	places := map[place]bool{}
+	add := func(key ObjectKey, version string) error {
+		m, err := p.engine.cluster.mapping(key.groupKind(), version)
+		if meta.IsNoMatchError(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		places[place{m.Resource, key.groupKind(), key.Namespace}] = true
+		return nil
+	}
+	for _, o := range p.objects {
+		if err := add(keyOf(o), o.GroupVersionKind().Version); err != nil {
+			return err
+		}
+	}
+	for _, i := range p.base.inventory {
+		if !p.wanted[i.ObjectKey] {
+			if err := add(i.ObjectKey, ""); err != nil {
+				return err
+			}
+		}
+	}
+	todo := make([]place, 0, len(places))
+	for pl := range places {
+		if !p.newNamespaces[pl.namespace] {
+			todo = append(todo, pl)
+		}
+	}
+	lists := make([][]metav1.PartialObjectMetadata, len(todo))
+	err := p.engine.cluster.each(ctx, len(todo), func(ctx context.Context, i int) error {
+		list, err := p.engine.cluster.listMetadata(ctx, todo[i].resource, todo[i].namespace, p.engine.stack.selector())
+		lists[i] = list
+		if err != nil {
+			return forbidden(fmt.Errorf("list %s: %w", todo[i].resource.Resource, err))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	p.live = map[ObjectKey]*metav1.PartialObjectMetadata{}
+	for i, list := range lists {
+		for j := range list {
+			o := &list[j]
+			p.live[KeyOf(o, todo[i].gk.WithVersion(""))] = o
+		}
+	}
+	return p.lookForUnlabelled(ctx)
+}
+
+func (p *planner) lookForUnlabelled(ctx context.Context) error {
+	var missing []ObjectKey
+	for _, i := range p.base.inventory {
+		if p.live[i.ObjectKey] == nil {
+			missing = append(missing, i.ObjectKey)
+		}
+	}
+	found := make([]*metav1.PartialObjectMetadata, len(missing))
+	err := p.engine.cluster.each(ctx, len(missing), func(ctx context.Context, i int) (err error) {
+		found[i], err = p.engine.cluster.getMetadata(ctx, missing[i])
+		if err != nil {
+			return forbidden(fmt.Errorf("read %s: %w", missing[i], err))
+		}
+		return nil
+	})
+	for i, o := range found {
+		if o != nil {
+			p.live[missing[i]] = o
+		}
+	}
+	return err
+}
+
+// planObjects decides what happens to each object of the target.
+func (p *planner) planObjects(ctx context.Context) error {
+	changes := make([]Change, len(p.objects))
+	err := p.engine.cluster.each(ctx, len(p.objects), func(ctx context.Context, i int) (err error) {
+		changes[i], err = p.planObject(ctx, p.objects[i])
+		return err
+	})
+	p.plan.Changes = append(p.plan.Changes, changes...)
+	return err
+}
+
+func (p *planner) planObject(ctx context.Context, o *unstructured.Unstructured) (Change, error) {
+	key := keyOf(o)
+	live := p.live[key]
+	sent, recorded := p.base.sent[key]
+	o = p.withLastCause(o, live)
+	if recorded && live != nil && p.provablyUnchanged(o, live, sent) {
+		return Change{Object: key, Action: ActionUnchanged, send: o, sent: sent}, nil
+	}
+	if p.newKinds[key.groupKind()] || p.newNamespaces[key.Namespace] {
+		return Change{Object: key, Action: ActionCreate, Deferred: true, New: maskObject(key, o.Object), send: o, template: isWorkload(key)}, nil
+	}
+	return p.compare(ctx, o, live != nil)
+}
+
+// provablyUnchanged is the shortcut that makes the cost of a plan follow what
+// changed. Whoever changes or removes a value of ours takes its path out of
+// our managedFields entry, so an entry that is what the server answered to the
+// very same request proves that applying it again would change nothing.
+func (p *planner) provablyUnchanged(o *unstructured.Unstructured, live *metav1.PartialObjectMetadata, sent sentFact) bool {
+	return string(live.UID) == sent.UID && live.DeletionTimestamp == nil &&
+		ownEntry(live.ManagedFields, p.engine.stack.Manager()) == sent.Entry &&
+		keyed(p.base.key, canonical(o.Object)) == sent.Digest
+}
+
+// withLastCause gives a workload the change-cause it was sent before, so that
+// the cause never makes a difference by itself: a cause sent with a change of
+// replicas or labels would overwrite the line of the existing ReplicaSet.
+func (p *planner) withLastCause(o *unstructured.Unstructured, live *metav1.PartialObjectMetadata) *unstructured.Unstructured {
+	key := keyOf(o)
+	if !isWorkload(key) {
+		return o
+	}
+	cause := p.base.sent[key].Cause
+	if cause == "" && live != nil {
+		cause = live.Annotations[annotationCause]
+	}
+	return withCause(o, cause)
+}
+
+// withCause returns a copy of a workload with another change-cause, "" for none.
+func withCause(o *unstructured.Unstructured, cause string) *unstructured.Unstructured {
+	o = o.DeepCopy()
+	annotations := o.GetAnnotations()
+	delete(annotations, annotationCause)
+	if cause != "" {
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[annotationCause] = cause
+	}
+	if len(annotations) == 0 {
+		unstructured.RemoveNestedField(o.Object, "metadata", "annotations")
+	} else {
+		o.SetAnnotations(annotations)
+	}
+	return o
+}
+
+// planLeftovers decides about objects that the last record lists and the
+// target does not. Only what the live label and the uid confirm is deleted.
+func (p *planner) planLeftovers(ctx context.Context) error {
+	for _, i := range p.base.inventory {
+		live := p.live[i.ObjectKey]
+		if p.wanted[i.ObjectKey] || live == nil || i.UID != "" && i.UID != string(live.UID) {
+			continue // still wanted, gone, or somebody else's by now
+		}
+		change := Change{Object: i.ObjectKey, Action: ActionKeep, pin: pin{uid: string(live.UID)}}
+		switch {
+		case live.DeletionTimestamp != nil:
+			change.Note = "is being deleted"
+		case p.foreignOwner(live) != "":
+			continue
+		case live.Labels[LabelStack] == "" || live.Labels[LabelNamespace] == "":
+			change.Note = "lost its owner label: left alone"
+		case holdsData(i.ObjectKey) && !(p.target.Verb == VerbDelete && p.target.DeleteData):
+			change.Note = "holds data: left alone"
+		case holdsOthers(i.ObjectKey):
+			change.Note = "deleting it would delete all that is in it: left alone"
+		default:
+			change.Action = ActionDelete
+		}
+		p.plan.Changes = append(p.plan.Changes, change)
+	}
+	if p.target.Verb == VerbDelete && p.target.DeleteData {
+		return p.planClaims(ctx)
+	}
+	return nil
+}
+
+// planClaims adds the volume claims that StatefulSets made for the stack's
+// pods: no record lists them, their labels do.
+func (p *planner) planClaims(ctx context.Context) error {
+	namespaces := map[string]bool{p.engine.stack.Namespace: true}
+	for _, i := range p.base.inventory {
+		if i.Namespace != "" {
+			namespaces[i.Namespace] = true
+		}
+	}
+	claims := schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
+	for ns := range namespaces {
+		list, err := p.engine.cluster.listMetadata(ctx, claims, ns, p.engine.stack.selector())
+		if err != nil {
+			return forbidden(fmt.Errorf("list volume claims: %w", err))
+		}
+		for j := range list {
+			key := KeyOf(&list[j], schema.GroupVersionKind{Kind: "PersistentVolumeClaim"})
+			if !slices.ContainsFunc(p.plan.Changes, func(c Change) bool { return c.Object == key }) {
+				p.plan.Changes = append(p.plan.Changes, Change{Object: key, Action: ActionDelete, pin: pin{uid: string(list[j].UID)}})
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// retire removes revisions beyond the number and size that are kept, and what
+// only they referred to. It runs under the lock, after success. The deployed
+// revision, the one before it that was good, and the target of a rollback stay.
+func (r *records) retire(ctx context.Context, o Options, target int) error {
+	all, err := r.list(ctx)
+	if err != nil {
+		return err
+	}
+	old := expired(all, o, target)
+	if len(old) == 0 {
+		return nil
+	}
+	for _, n := range old {
+		if err := r.deleteRevision(ctx, n); err != nil {
+			return err
+		}
+	}
+	kept := slices.DeleteFunc(all, func(s Summary) bool { return slices.Contains(old, s.Revision) })
+	return r.collect(ctx, kept)
+}
+
+// expired returns the numbers of the revisions to remove, oldest first.
+func expired(all []Summary, o Options, target int) []int {
+	live := deployed(all)
+	keep := map[int]bool{live: true, target: true}
+	for _, s := range slices.Backward(all) { // the last good one before the live one
+		if s.Revision < live && s.Status == StatusSuperseded {
+			keep[s.Revision] = true
+			break
+		}
+	}
+	var old []int
+	var size int64
+	for i, s := range slices.Backward(all) {
+		size += s.Size
+		if beyond := len(all)-i > o.KeepRevisions || size > o.KeepBytes; beyond && !keep[s.Revision] && i != len(all)-1 {
+			old = append(old, s.Revision)
+		}
+	}
+	slices.Reverse(old)
+	return old
+}
+
+func (r *records) deleteRevision(ctx context.Context, n int) error {
+	return errors.Join(
+		r.remove(ctx, r.stack.Namespace, r.indexName(n)),
+		r.remove(ctx, r.stack.Namespace, r.outcomeName(n)),
+	)
+}
+
+// collect removes chunks and values that no kept revision refers to. Where a
+// kept revision cannot be read nothing is removed: what it needs is unknown.
+func (r *records) collect(ctx context.Context, kept []Summary) error {
+	used, namespaces := map[string]bool{}, map[string]bool{r.stack.Namespace: true}
+	for _, s := range kept {
+		rev, err := r.read(ctx, s.Revision)
+		if err != nil {
+			return nil //nolint:nilerr // see above
+		}
+		for _, name := range []string{r.indexName(s.Revision), r.outcomeName(s.Revision)} {
+			chunks, err := r.chunks(ctx, name)
+			if err != nil {
+				return err
+			}
+			for _, c := range chunks {
+				used[c] = true
+			}
+		}
+		for key, name := range rev.values {
+			used[key.Namespace+"/"+name] = true
+		}
+		for _, i := range rev.inventory {
+			if i.isSecret() {
+				namespaces[i.Namespace] = true
+			}
+		}
+	}
+	return r.sweep(ctx, namespaces, func(namespace, name, record string) bool {
+		return record == "chunk" && !used[name] || record == "value" && !used[namespace+"/"+name]
+	})
+}
+
+// chunks lists the chunks a record refers to.
+func (r *records) chunks(ctx context.Context, name string) ([]string, error) {
+	secret, err := r.get(ctx, name)
+	if err != nil || secret == nil {
+		return nil, err
+	}
+	x, err := decode[index](secret.Data[keyIndex])
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, p := range x.Parts {
+		all = append(all, p.Chunks...)
+	}
+	return all, nil
+}
+
+// sweep deletes the records that match, in the given namespaces.
+func (r *records) sweep(ctx context.Context, namespaces map[string]bool, match func(namespace, name, record string) bool) error {
+	selector := fmt.Sprintf("%s,%s=%s,%s=%s", labelRecord, labelRecordOf, r.stack.Name, labelRecordNS, r.stack.Namespace)
+	for namespace := range namespaces {
+		list, err := r.cluster.listMetadata(ctx, secretsResource, namespace, selector)
+		if err != nil {
+			return forbidden(err)
+		}
+		for i := range list {
+			o := &list[i]
+			if strings.HasPrefix(o.Name, r.prefix()) && match(namespace, o.Name, o.Labels[labelRecord]) {
+				if err := r.remove(ctx, namespace, o.Name); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (r *records) remove(ctx context.Context, namespace, name string) error {
+	return retry(ctx, recordPatience, func(ctx context.Context) error {
+		ctx, cancel := r.cluster.within(ctx)
+		defer cancel()
+		err := r.cluster.core.Secrets(namespace).Delete(ctx, name, metav1.DeleteOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
+	})
+}
+
+// forget removes all records of a stack that was deleted, oldest revision
+// first: as long as there is one, the newest knows what may be left to delete.
+func (r *records) forget(ctx context.Context, inventory []item) error {
+	all, err := r.list(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if err := r.deleteRevision(ctx, s.Revision); err != nil {
+			return err
+		}
+	}
+	namespaces := map[string]bool{r.stack.Namespace: true}
+	for _, i := range inventory {
+		if i.isSecret() {
+			namespaces[i.Namespace] = true
+		}
+	}
+	return r.sweep(ctx, namespaces, func(_, _, _ string) bool { return true })
+}
+
+// forget ends a delete: the records go, and the Lease last.
+func (x *execution) forget(ctx context.Context) error {
+	if err := x.engine.records.forget(ctx, x.plan.base.inventory); err != nil {
+		return fmt.Errorf("everything was deleted, but not the records of it: %w", err)
+	}
+	x.result.Revision, x.result.Status = 0, ""
+	return x.lock.remove(ctx)
+}

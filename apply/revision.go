@@ -1,0 +1,79 @@
+package apply
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// RevisionStatus is how a revision ended.
+type RevisionStatus string
+
+// The statuses of a revision. Corrupt is never stored, it is found out.
+const (
+	StatusPending     RevisionStatus = "pending"     // its run has not ended, or died
+	StatusDeployed    RevisionStatus = "deployed"    // what is live
+	StatusSuperseded  RevisionStatus = "superseded"  // was deployed
+	StatusFailed      RevisionStatus = "failed"      // its run ended with an error
+	StatusInterrupted RevisionStatus = "interrupted" // its run was killed or cancelled
+	StatusCorrupt     RevisionStatus = "corrupt"     // its record cannot be read
+)
+
+// Summary is what a list of revisions shows; it is read without any payload.
+type Summary struct {
+	Revision   int            `json:"revision"`
+	Status     RevisionStatus `json:"status"`
+	Verb       Verb           `json:"verb"`
+	RollbackTo int            `json:"rollbackTo,omitempty"`
+	Cause      string         `json:"cause"`
+	Author     string         `json:"author"`
+	Commit     string         `json:"commit,omitempty"`
+	Dirty      bool           `json:"dirty,omitempty"`
+	// CreatedAt is informative: order is by number, never by time.
+	CreatedAt   time.Time     `json:"createdAt"`
+	Duration    time.Duration `json:"duration,omitempty"` // nanoseconds; 0 while unknown
+	Environment string        `json:"environment,omitempty"`
+	CI          string        `json:"ci,omitempty"`   // URL of the CI run
+	Tool        string        `json:"tool,omitempty"` // version of stackctl
+	Images      []string      `json:"images"`
+	Changes     Counts        `json:"changes"`
+	Error       string        `json:"error,omitempty"` // why it failed
+	Size        int64         `json:"size,omitempty"`  // bytes of the record
+}
+
+// Revision is a record in full.
+type Revision struct {
+	Summary
+	Source []byte
+	// Objects is what the revision wanted, in order of execution. The data of
+	// Secrets are left out until [Engine.Revision] restores them.
+	Objects []*unstructured.Unstructured
+
+	inventory []item
+	sent      map[ObjectKey]sentFact
+	values    map[ObjectKey]string // Secret object → name of its value Secret
+	key       []byte               // the stack's random key
+}
+
+// item is an object that the stack may have in the cluster.
+type item struct {
+	ObjectKey
+	UID  string `json:"uid,omitempty"`  // empty when not known at the time
+	Kept bool   `json:"kept,omitempty"` // no longer part of the stack
+}
+
+// sentFact is what is known of the last successful send of an object.
+type sentFact struct {
+	UID    string `json:"uid"`
+	Digest string `json:"digest"`          // keyed digest of what was sent
+	Entry  string `json:"entry"`           // digest of our managedFields entry in the answer
+	Cause  string `json:"cause,omitempty"` // change-cause that was sent
+}
+
+// StackSummary is one stack of a list.
+type StackSummary struct {
+	Stack
+	Latest Summary `json:"latest"`
+	// Deployed is the revision that is live, 0 when none was ever finished.
+	Deployed int `json:"deployed"`
+}

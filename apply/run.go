@@ -1,0 +1,63 @@
+package apply
+
+import "time"
+
+// Run is how a plan is carried out, and by whom.
+type Run struct {
+	// Cause, Author, Commit, Dirty, CI and Tool are recorded as given.
+	Cause  string
+	Author string
+	// Holder says who runs this, for the lock: user@host.
+	Holder string
+	Commit string
+	Dirty  bool
+	CI     string
+	Tool   string
+
+	// Wait waits for health; objects are pruned only after a wait that ended well.
+	Wait bool
+	// Timeout bounds the wait for health and for deletion (0: 5 minutes).
+	Timeout time.Duration
+	// LockTimeout is how long to queue for the lock (0: not at all).
+	LockTimeout time.Duration
+	// ForceConflicts takes the fields of the plan's conflicts over.
+	ForceConflicts bool
+	// AllowPrune is the number of deletes that are consented to, where the
+	// guard against mass deletion would refuse.
+	AllowPrune int
+	// Events receives the events of the run in order, from one goroutine at a
+	// time. It may be nil.
+	Events func(Event)
+}
+
+// Outcome is what happened to one object.
+type Outcome struct {
+	Object ObjectKey `json:"object"`
+	Action Action    `json:"action"`
+	// Error says why the action failed; empty when it succeeded.
+	Error string `json:"error,omitempty"`
+}
+
+// Result is every fact of a run. It is complete up to the point where an
+// accompanying error stopped the run.
+type Result struct {
+	Stack Stack `json:"stack"`
+	// Revision is the number recorded; 0 when nothing was written.
+	Revision int            `json:"revision"`
+	Status   RevisionStatus `json:"status,omitempty"`
+	Changes  Counts         `json:"changes"`
+	Outcomes []Outcome      `json:"outcomes"`
+	// Health is the last state of each object that was waited for.
+	Health      []Health      `json:"health,omitempty"`
+	Interrupted []int         `json:"interrupted,omitempty"` // revisions of dead runs that this one closed
+	Duration    time.Duration `json:"duration"`              // nanoseconds
+	// Left counts objects that are no longer part of the stack and were not
+	// pruned, because the run did not wait for health.
+	Left int `json:"left,omitempty"`
+}
+
+func (r Run) send(e Event) {
+	if r.Events != nil {
+		r.Events(e)
+	}
+}

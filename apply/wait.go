@@ -1,0 +1,296 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// awaitHealth waits until every object of the plan is healthy. It ends early
+// when one never will be.
+func (x *execution) awaitHealth(ctx context.Context) error {
+	var keys []ObjectKey
+	for i := range x.plan.Changes {
+		if c := &x.plan.Changes[i]; c.send != nil && takesTime(c.Object) {
+			keys = append(keys, c.Object)
+		}
+	}
+	return x.await(ctx, keys, x.run.Timeout)
+}
+
+// awaitKinds waits until the API server serves new kinds, and looks anew which
+// kinds there are.
+func (x *execution) awaitKinds(ctx context.Context, changes []*Change) error {
+	keys := make([]ObjectKey, len(changes))
+	for i, c := range changes {
+		keys[i] = c.Object
+	}
+	err := x.await(ctx, keys, min(x.run.Timeout, time.Minute))
+	x.engine.cluster.mapper.Reset()
+	return err
+}
+
+// takesTime reports whether an object may be accepted long before it works.
+// What is usable at once is not watched.
+func takesTime(k ObjectKey) bool {
+	switch k.Group + "/" + k.Kind {
+	case "/Pod", "/PersistentVolumeClaim", "batch/Job", "apiextensions.k8s.io/CustomResourceDefinition":
+		return true
+	}
+	return isWorkload(k) || !builtIn(k.Group)
+}
+
+func (x *execution) await(ctx context.Context, keys []ObjectKey, timeout time.Duration) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	v, err := x.engine.watch(ctx, placesOf(keys))
+	if err != nil {
+		return err
+	}
+	deadline := time.NewTimer(timeout)
+	defer deadline.Stop()
+	// Some verdicts come from time alone: a trouble that lasts becomes final.
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	d := newDiagnosis()
+	last := make([]Health, len(keys))
+	for {
+		synced, err := v.ready()
+		if err != nil {
+			return err
+		}
+		if synced {
+			health := x.engine.assess(v, d, keys, x.generations)
+			for i, h := range health {
+				if !reflect.DeepEqual(h, last[i]) {
+					x.run.send(Progress{Health: h})
+				}
+			}
+			last = health
+			x.keepHealth(health)
+			if done, err := verdict(health); done {
+				return err
+			}
+		}
+		select {
+		case <-v.changed:
+		case <-tick.C:
+			if graceEnded(ctx) {
+				return context.Canceled
+			}
+		case <-interruption(ctx):
+			return context.Canceled
+		case <-deadline.C:
+			return &NotReadyError{Timeout: timeout, Health: notReady(last, keys)}
+		}
+	}
+}
+
+// interruption returns the channel that closes when the run is interrupted.
+func interruption(ctx context.Context) <-chan struct{} {
+	if parent, ok := ctx.Value(graceKey{}).(context.Context); ok {
+		return parent.Done()
+	}
+	return ctx.Done()
+}
+
+// verdict ends a wait when all is ready, or when something never will be and
+// nothing else may still bring news within the same look.
+func verdict(health []Health) (done bool, err error) {
+	ready, failed := true, false
+	for _, h := range health {
+		ready = ready && h.State == StateReady
+		failed = failed || h.State == StateFailed
+	}
+	if failed {
+		return true, &NotReadyError{Health: notReady(health, nil)}
+	}
+	return ready, nil
+}
+
+func notReady(health []Health, keys []ObjectKey) []Health {
+	var bad []Health
+	for i, h := range health {
+		if h.Object == (ObjectKey{}) { // the deadline came before the first look
+			h = Health{Object: keys[i], State: StateProgressing, Message: "not seen yet"}
+		}
+		if h.State != StateReady {
+			bad = append(bad, h)
+		}
+	}
+	return bad
+}
+
+// keepHealth puts the latest health of objects into the result.
+func (x *execution) keepHealth(health []Health) {
+	x.result.Health = health
+}
+
+// assess judges objects by what a view shows. An object whose view is older
+// than what was written to it is not judged by it.
+func (e *Engine) assess(v *view, d *diagnosis, keys []ObjectKey, generations map[ObjectKey]int64) []Health {
+	pods, replicaSets := map[string][]*unstructured.Unstructured{}, map[string][]*unstructured.Unstructured{}
+	health := make([]Health, len(keys))
+	for i, key := range keys {
+		o := v.get(key)
+		if g, ok := generations[key]; ok && (o == nil || o.GetGeneration() < g) {
+			health[i] = Health{Object: key, State: StateProgressing, Message: "waiting for its controller"}
+			continue
+		}
+		health[i] = judge(key, o)
+		if !isWorkload(key) && key.Kind != "Job" {
+			continue
+		}
+		ns := key.Namespace
+		if _, ok := pods[ns]; !ok {
+			pods[ns], replicaSets[ns] = v.list(podKind, ns), v.list(replicaSetKind, ns)
+		}
+		d.workload(&health[i], o, pods[ns], replicaSets[ns])
+	}
+	return health
+}
+
+// placesOf lists what must be watched to judge objects: their own kinds, and
+// for workloads their pods.
+func placesOf(keys []ObjectKey) []viewPlace {
+	var places []viewPlace
+	seen := map[viewPlace]bool{}
+	add := func(gk schema.GroupKind, namespace string) {
+		if p := (viewPlace{gk, namespace}); !seen[p] {
+			seen[p] = true
+			places = append(places, p)
+		}
+	}
+	for _, k := range keys {
+		add(k.groupKind(), k.Namespace)
+		if isWorkload(k) || k.Kind == "Job" {
+			add(podKind, k.Namespace)
+		}
+		if k.Kind == "Deployment" {
+			add(replicaSetKind, k.Namespace)
+		}
+	}
+	return places
+}
+
+// prune deletes what is no longer part of the stack, last applied first. It
+// comes after health, and not at all when nobody looked.
+func (x *execution) prune(ctx context.Context) error {
+	var victims []*Change
+	for i := range x.plan.Changes {
+		if c := &x.plan.Changes[i]; c.Action == ActionDelete {
+			victims = append(victims, c)
+		}
+	}
+	if len(victims) == 0 {
+		return nil
+	}
+	if x.plan.Verb != VerbDelete && !x.run.Wait {
+		x.result.Left = len(victims)
+		x.result.Changes.Deleted, x.summary.Changes.Deleted = 0, 0
+		return nil
+	}
+	x.run.send(Pruning{Count: len(victims)})
+	var failures []error
+	for len(victims) > 0 { // they come sorted, one stage after the other
+		n := 1
+		for n < len(victims) && stage(victims[n].Object) == stage(victims[0].Object) {
+			n++
+		}
+		failures = append(failures, x.deleteAll(ctx, victims[:n])...)
+		victims = victims[n:]
+	}
+	if err := errors.Join(failures...); err != nil || x.plan.Verb != VerbDelete || !x.run.Wait {
+		return err
+	}
+	return x.awaitGone(ctx)
+}
+
+// deleteAll deletes objects; one that cannot be deleted does not keep the
+// others from it, and stays in the inventory.
+func (x *execution) deleteAll(ctx context.Context, victims []*Change) []error {
+	errs := make([]error, len(victims))
+	foreground := x.plan.Verb == VerbDelete && x.run.Wait
+	_ = x.engine.cluster.each(ctx, len(victims), func(_ context.Context, i int) error {
+		if graceEnded(ctx) {
+			errs[i] = context.Canceled
+			return nil
+		}
+		c := victims[i]
+		err := x.write(ctx, func(ctx context.Context) error {
+			return x.engine.cluster.delete(ctx, c.Object, c.pin.uid, foreground)
+		})
+		errs[i] = describe("delete", c.Object, err)
+		x.report(c.Object, ActionDelete, errs[i])
+		return nil
+	})
+	return errs
+}
+
+// awaitGone waits until everything deleted is gone, pods included.
+func (x *execution) awaitGone(ctx context.Context) error {
+	uids := map[ObjectKey]string{}
+	var keys []ObjectKey
+	for i := range x.plan.Changes {
+		if c := &x.plan.Changes[i]; c.Action == ActionDelete {
+			uids[c.Object] = c.pin.uid
+			keys = append(keys, c.Object)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	v, err := x.engine.watch(ctx, placesOf(keys))
+	if err != nil {
+		return err
+	}
+	deadline := time.NewTimer(x.run.Timeout)
+	defer deadline.Stop()
+	for {
+		synced, err := v.ready()
+		if err != nil {
+			return err
+		}
+		var left []Health
+		for _, k := range keys {
+			if o := v.get(k); !synced || o != nil && string(o.GetUID()) == uids[k] {
+				h := Health{Object: k, State: StateProgressing, Message: "is being deleted"}
+				if o != nil {
+					h.Message += finalizersText(o)
+				}
+				left = append(left, h)
+			}
+		}
+		if len(left) == 0 {
+			return x.confirmGone(ctx, keys, uids)
+		}
+		select {
+		case <-v.changed:
+		case <-interruption(ctx):
+			return context.Canceled
+		case <-deadline.C:
+			return &NotReadyError{Timeout: x.run.Timeout, Health: left}
+		}
+	}
+}
+
+// confirmGone asks for each object once more by name, since the view shows
+// only what carries the owner labels.
+func (x *execution) confirmGone(ctx context.Context, keys []ObjectKey, uids map[ObjectKey]string) error {
+	return x.engine.cluster.each(ctx, len(keys), func(ctx context.Context, i int) error {
+		live, err := x.engine.cluster.getMetadata(ctx, keys[i])
+		if err != nil {
+			return forbidden(describe("read", keys[i], err))
+		}
+		if live != nil && string(live.UID) == uids[keys[i]] {
+			return &NotReadyError{Health: []Health{{Object: keys[i], State: StateProgressing, Message: "is still being deleted"}}}
+		}
+		return nil
+	})
+}
