@@ -25,7 +25,7 @@ func newDiagnosis() *diagnosis { return &diagnosis{since: map[string]time.Time{}
 
 // workload adds to a health what the pods are doing, and why it is not ready.
 func (d *diagnosis) workload(h *Health, o *unstructured.Unstructured, pods, replicaSets []*unstructured.Unstructured) {
-	if o == nil {
+	if o == nil || !observed(o) {
 		return
 	}
 	groups := map[PodGroup]int{}
@@ -49,9 +49,7 @@ func (d *diagnosis) workload(h *Health, o *unstructured.Unstructured, pods, repl
 	h.Pods = groupsOf(groups)
 	if seen && h.Replicas != nil {
 		h.Replicas.Ready = min(ready, h.Replicas.Updated)
-		if h.State == StateProgressing && h.Message != "waiting for its controller" {
-			h.rollout()
-		}
+		h.rollout()
 	}
 	d.conclude(h, worst)
 }

@@ -11,6 +11,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -288,6 +289,11 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 	var got *unstructured.Unstructured
 	err := x.write(ctx, func(ctx context.Context) (err error) {
 		got, err = x.engine.cluster.apply(ctx, o, patchOptions{force: len(c.Conflicts) > 0 && x.run.ForceConflicts})
+		if c.Deferred && (meta.IsNoMatchError(err) || apierrors.IsNotFound(err)) {
+			// A kind is served a moment after it was called established.
+			x.engine.cluster.mapper.Reset()
+			return &notServedError{err}
+		}
 		return err
 	})
 	switch {

@@ -51,8 +51,18 @@ func isSpecMistake(err error) bool {
 			strings.HasPrefix(s.Message, "failed to convert new object"))
 }
 
+// notServedError is the refusal of an object whose kind or namespace was made
+// a moment ago, and which will be known in another.
+type notServedError struct{ err error }
+
+func (e *notServedError) Error() string { return e.err.Error() }
+func (e *notServedError) Unwrap() error { return e.err }
+
 // isTransient reports a failure that may pass by itself.
 func isTransient(err error) bool {
+	if notServed := (*notServedError)(nil); errors.As(err, &notServed) {
+		return true
+	}
 	if s := status(err); s != nil {
 		switch s.Code {
 		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

@@ -20,7 +20,7 @@ func judge(key ObjectKey, o *unstructured.Unstructured) Health {
 		return h
 	}
 	s := state{o.Object}
-	if observed, ok := s.lookup("status", "observedGeneration"); ok && asInt(observed) < o.GetGeneration() {
+	if !observed(o) {
 		h.Message = "waiting for its controller"
 		if isWorkload(key) {
 			h.Replicas = s.replicas(key.Kind)
@@ -46,6 +46,16 @@ func judge(key ObjectKey, o *unstructured.Unstructured) Health {
 		s.other(&h, key)
 	}
 	return h
+}
+
+// observed reports whether the controller of an object has seen what was
+// written last; before that neither status nor pods say anything about it.
+func observed(o *unstructured.Unstructured) bool {
+	generation, ok := state{o.Object}.lookup("status", "observedGeneration")
+	if !ok {
+		return !isWorkload(keyOf(o)) // the controllers of workloads always tell
+	}
+	return asInt(generation) >= o.GetGeneration()
 }
 
 // state reads fields of an object; what is absent is zero.

@@ -22,8 +22,8 @@ func (x *execution) awaitHealth(ctx context.Context) error {
 	return x.await(ctx, keys, x.run.Timeout)
 }
 
-// awaitKinds waits until the API server serves new kinds, and looks anew which
-// kinds there are.
+// awaitKinds waits until new kinds are established, and looks anew which kinds
+// there are.
 func (x *execution) awaitKinds(ctx context.Context, changes []*Change) error {
 	keys := make([]ObjectKey, len(changes))
 	for i, c := range changes {
@@ -217,7 +217,7 @@ func (x *execution) prune(ctx context.Context) error {
 // others from it, and stays in the inventory.
 func (x *execution) deleteAll(ctx context.Context, victims []*Change) []error {
 	errs := make([]error, len(victims))
-	foreground := x.plan.Verb == VerbDelete && x.run.Wait
+	wait := x.plan.Verb == VerbDelete && x.run.Wait
 	_ = x.engine.cluster.each(ctx, len(victims), func(_ context.Context, i int) error {
 		if graceEnded(ctx) {
 			errs[i] = context.Canceled
@@ -225,7 +225,9 @@ func (x *execution) deleteAll(ctx context.Context, victims []*Change) []error {
 		}
 		c := victims[i]
 		err := x.write(ctx, func(ctx context.Context) error {
-			return x.engine.cluster.delete(ctx, c.Object, c.pin.uid, foreground)
+			// A workload that goes last tells when its pods are gone. For other
+			// kinds that would only wait for the garbage collector's next look.
+			return x.engine.cluster.delete(ctx, c.Object, c.pin.uid, wait && stage(c.Object) == stageWorkloads)
 		})
 		errs[i] = describe("delete", c.Object, err)
 		x.report(c.Object, ActionDelete, errs[i])

@@ -1,0 +1,368 @@
+package apply_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"stackctl.dev/stackctl/apply"
+)
+
+// TestKilledAnywhere cuts the connection of an apply after each number of
+// requests in turn, as a kill would. Whatever is left behind, the next apply
+// succeeds without help, and the history is gapless.
+func TestKilledAnywhere(t *testing.T) {
+	const stories = 6 // share the points among them
+	for first := range stories {
+		t.Run(fmt.Sprint("from", first), func(t *testing.T) {
+			s := newStory(t)
+			for cut := 1 + first; s.killedAfter(cut); cut += stories {
+			}
+			s.checkHistory()
+		})
+	}
+}
+
+// killedAfter applies a change with a connection that is cut after a number of
+// requests, and then mends it. It reports false when that was too many to
+// disturb the apply.
+func (s *story) killedAfter(cut int) bool {
+	s.Helper()
+	stack := func(v int) []*obj {
+		return []*obj{s.configMap("a", fmt.Sprint(v)), s.configMap(fmt.Sprint("b", v%2), "x"), s.secret("login", fmt.Sprint("pw", v)), s.service("web", 80+v%2)}
+	}
+	s.apply(stack(cut - 1)...)
+	engine, connection := s.dyingEngine(cut)
+	p, err := engine.Plan(s.Context(), apply.Target{Verb: apply.VerbApply, Objects: stack(cut)})
+	if err == nil {
+		_, err = engine.Apply(s.Context(), p, run)
+	}
+	if err == nil && connection.left < 0 {
+		s.Errorf("cut %d: the apply claims success without a connection", cut)
+	}
+	s.apply(stack(cut)...)
+	if p := s.plan(stack(cut)...); !p.Empty() || p.Settle {
+		s.Errorf("cut %d: still to do after the next apply:\n%s", cut, actions(p))
+	}
+	s.want("config maps", s.kubectl("get", "configmap", "-l", "stackctl.dev/stack", "-o", "name"), fmt.Sprintf("configmap/a\nconfigmap/b%d", cut%2))
+	return err != nil
+}
+
+func (s *story) checkHistory() {
+	s.Helper()
+	all, err := s.engine.History(s.Context())
+	if err != nil {
+		s.Fatal(err)
+	}
+	live := 0
+	for i, r := range all {
+		if i > 1 && r.Revision != all[i-1].Revision+1 {
+			s.Errorf("a gap between revisions %d and %d", all[i-1].Revision, r.Revision)
+		}
+		switch r.Status {
+		case apply.StatusDeployed:
+			live++
+		case apply.StatusPending:
+			s.Errorf("revision %d is pending for ever", r.Revision)
+		}
+	}
+	if live != 1 || all[len(all)-1].Status != apply.StatusDeployed {
+		s.Errorf("history: %s", s.history())
+	}
+}
+
+func TestLockedWhileAnotherRuns(t *testing.T) {
+	s := newStory(t)
+	s.apply(s.configMap("a", "1"))
+	ctx, interrupt := context.WithCancel(t.Context())
+	first := make(chan error)
+	recorded := make(chan bool)
+	go func() { // waits for a Deployment that never becomes ready
+		r := run
+		r.Events = func(e apply.Event) {
+			if _, ok := e.(apply.Recorded); ok {
+				close(recorded)
+			}
+		}
+		_, err := s.engine.Apply(ctx, s.plan(s.configMap("a", "1"), s.deployment("web", "web:v1", 1, "never-ready")), r)
+		first <- err
+	}()
+	<-recorded
+
+	p := s.plan(s.configMap("a", "2"))
+	impatient := run
+	impatient.LockTimeout = 0
+	var locked *apply.LockedError
+	if _, err := s.engine.Apply(t.Context(), p, impatient); !errors.As(err, &locked) || locked.Holder.Author != "ada@test" {
+		t.Errorf("a second apply: %v", err)
+	}
+	impatient.LockTimeout = 3 * time.Second // longer than the lease: it must be renewed
+	if _, err := s.engine.Apply(t.Context(), p, impatient); !errors.As(err, &locked) {
+		t.Errorf("a patient second apply: %v", err)
+	}
+	interrupt()
+	var interrupted *apply.InterruptedError
+	if err := <-first; !errors.As(err, &interrupted) || interrupted.Revision != 2 {
+		t.Errorf("the interrupted apply: %v", err)
+	}
+	s.want("history", s.history(), "1 deployed, 2 interrupted")
+	s.apply(s.configMap("a", "2"))
+	s.want("history", s.history(), "1 superseded, 2 interrupted, 3 deployed")
+}
+
+func TestParallelAppliesQueue(t *testing.T) {
+	s := newStory(t)
+	const n = 6
+	errs := make(chan error, n)
+	for i := range n {
+		go func() {
+			e := s.newEngine(apply.Options{})
+			for { // a plan that another run made stale is made anew
+				p, err := e.Plan(t.Context(), apply.Target{Verb: apply.VerbApply, Objects: []*obj{s.configMap("a", fmt.Sprint(i))}})
+				if err == nil {
+					_, err = e.Apply(t.Context(), p, run)
+				}
+				var stale *apply.StalePlanError
+				if !errors.As(err, &stale) {
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	for range n {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	s.want("history", s.history(), "1 superseded, 2 superseded, 3 superseded, 4 superseded, 5 superseded, 6 deployed")
+}
+
+func TestStuckRolloutsAreNamed(t *testing.T) {
+	for _, c := range []struct{ play, reason, field string }{
+		{"image-missing", "ErrImagePull ImagePullBackOff", "image"},
+		{"invalid-image", "InvalidImageName", "image"},
+		{"config-error", "CreateContainerConfigError", "env"},
+		{"run-as-root", "CreateContainerConfigError", "security"},
+		{"crash", "CrashLoopBackOff", "command"},
+	} {
+		t.Run(c.play, func(t *testing.T) {
+			s := newStory(t)
+			begun := time.Now()
+			_, err := s.engine.Apply(t.Context(), s.plan(s.deployment("web", "web:v1", 2, c.play)), run)
+			var bad *apply.NotReadyError
+			if !errors.As(err, &bad) {
+				t.Fatalf("apply: %v", err)
+			}
+			if cause := bad.Health[0].Cause; cause == nil || !strings.Contains(c.reason, cause.Reason) || cause.Field != c.field || cause.Pod == "" || !cause.Final {
+				t.Errorf("after %s: %+v, want %s by %s", time.Since(begun).Round(time.Second), cause, c.reason, c.field)
+			}
+			s.want("history", s.history(), "1 failed")
+			s.apply(s.deployment("web", "web:v1", 2, ""))
+			s.want("history", s.history(), "1 failed, 2 deployed")
+		})
+	}
+}
+
+func TestAFailedRunPrunesNothingAndSettlesLater(t *testing.T) {
+	s := newStory(t)
+	s.apply(s.configMap("old", "1"))
+	r := run
+	r.Timeout = time.Second
+	broken := func(play string) []*obj {
+		return []*obj{s.configMap("new", "1"), s.deployment("web", "web:v1", 1, play)}
+	}
+	if _, err := s.engine.Apply(t.Context(), s.plan(broken("never-ready")...), r); err == nil {
+		t.Fatal("a Deployment that is never ready was waited for with success")
+	}
+	s.want("config maps", s.kubectl("get", "configmap", "-l", "stackctl.dev/stack", "-o", "name"), "configmap/new\nconfigmap/old")
+	s.want("history", s.history(), "1 deployed, 2 failed")
+	s.apply(broken("")...)
+	s.want("config maps", s.kubectl("get", "configmap", "-l", "stackctl.dev/stack", "-o", "name"), "configmap/new")
+
+	// Everything is in place, only the wait was too short: nothing to write,
+	// but one more revision says that it is well.
+	if _, err := s.engine.Apply(t.Context(), s.plan(append(broken(""), s.deployment("slow", "web:v1", 1, "slow"))...), r); err == nil {
+		t.Fatal("a slow Deployment was ready in a second")
+	}
+	p := s.plan(append(broken(""), s.deployment("slow", "web:v1", 1, "slow"))...)
+	if !p.Empty() || !p.Settle {
+		t.Fatalf("empty %v, settle %v: %s", p.Empty(), p.Settle, actions(p))
+	}
+	if _, err := s.engine.Apply(t.Context(), p, run); err != nil {
+		t.Fatal(err)
+	}
+	s.want("history", s.history(), "1 superseded, 2 failed, 3 superseded, 4 failed, 5 deployed")
+}
+
+// TestRolloutHistoryShowsTheSameCause: kubectl tells the cause of each revision
+// that changed the pod template, and no other change touches an older line.
+func TestRolloutHistoryShowsTheSameCause(t *testing.T) {
+	s := newStory(t)
+	release := func(cause string, objects ...*obj) {
+		t.Helper()
+		r := run
+		r.Cause = cause
+		if _, err := s.engine.Apply(t.Context(), s.plan(objects...), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	causes := func() string {
+		return strings.Join(strings.Fields(s.kubectl("rollout", "history", "deployment/web")), " ")
+	}
+	release("first", s.deployment("web", "web:v1", 1, ""))
+	release("second", s.deployment("web", "web:v2", 1, ""))
+	release("more replicas", s.deployment("web", "web:v2", 3, ""))
+	s.want("kubectl", causes(), "deployment.apps/web REVISION CHANGE-CAUSE 1 first 2 second")
+	if p := s.plan(s.deployment("web", "web:v2", 3, "")); !p.Empty() {
+		t.Errorf("the cause makes a difference by itself:\n%s", actions(p))
+	}
+	release("", s.deployment("web", "web:v3", 3, ""))
+	s.want("kubectl", causes(), "deployment.apps/web REVISION CHANGE-CAUSE 1 first 2 second 3 stackctl apply #4")
+	s.rollback(1)
+	s.want("kubectl", causes(), "deployment.apps/web REVISION CHANGE-CAUSE 2 second 3 stackctl apply #4 4 stackctl rollback #5")
+}
+
+// TestSecretsStayWhereTheyAre scans all that the engine says and stores for a
+// value that only Secrets may hold.
+func TestSecretsStayWhereTheyAre(t *testing.T) {
+	s := newStory(t)
+	const canary = "c4n4ry-v4lue"
+	env := s.deployment("web", "web:v1", 1, "")
+	var said strings.Builder
+	r := run
+	r.Events = func(e apply.Event) { fmt.Fprintf(&said, "%+v\n", e) }
+	say := func(v any, err error) {
+		b, _ := json.Marshal(v)
+		fmt.Fprintf(&said, "%s %+v %v\n", b, v, err)
+	}
+	for i, value := range []string{canary, canary + "2"} {
+		p, err := s.engine.Plan(t.Context(), apply.Target{Verb: apply.VerbApply, Objects: []*obj{env, s.secret("login", value)}})
+		say(p.Changes[0].New, err)
+		b, _ := json.Marshal(p)
+		said.Write(b)
+		result, err := s.engine.Apply(t.Context(), p, r)
+		say(result, err)
+		if i == 1 {
+			s.kubectl("patch", "secret", "login", "-p", `{"stringData":{"password":"`+canary+`3"}}`)
+			p, err := s.engine.Plan(t.Context(), apply.Target{Verb: apply.VerbApply, Objects: []*obj{env, s.secret("login", value)}})
+			b, _ := json.Marshal(p)
+			said.Write(b)
+			_, err2 := s.engine.Apply(t.Context(), p, r)
+			say(err, err2)
+		}
+	}
+	bad := s.secret("login", canary)
+	bad.Object["type"] = "kubernetes.io/tls" // immutable, and lacks its keys
+	_, err := s.engine.Plan(t.Context(), apply.Target{Verb: apply.VerbApply, Objects: []*obj{env, bad}})
+	if err == nil {
+		t.Error("a Secret of another type was accepted")
+	}
+	say(nil, err)
+	history, err := s.engine.History(t.Context())
+	say(history, err)
+	for _, form := range []string{canary, "YzRuNHJ5LXY0bHVl"} {
+		if strings.Contains(said.String(), form) {
+			t.Errorf("the engine said %q:\n%s", form, said.String())
+		}
+	}
+
+	secrets, err := s.plane.Client().CoreV1().Secrets(s.stack.Namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copies := 0
+	for _, secret := range secrets.Items {
+		b, _ := json.Marshal(secret)
+		for _, data := range secret.Data {
+			b = append(b, data...)
+		}
+		holds := strings.Contains(string(b), canary) || strings.Contains(inflated(secret), canary)
+		if secret.Type == "stackctl.dev/value" && holds {
+			copies++
+		} else if holds && secret.Name != "login" {
+			t.Errorf("Secret %s of type %s holds the value", secret.Name, secret.Type)
+		}
+	}
+	if copies != 2 {
+		t.Errorf("%d copies of the two values", copies)
+	}
+}
+
+func inflated(secret v1.Secret) string { return apply.InflateAll(secret.Data) }
+
+func TestDamagedRecordsAreShownAndSurvived(t *testing.T) {
+	s := newStory(t)
+	s.apply(s.configMap("a", "1"))
+	s.apply(s.configMap("a", "2"))
+	s.apply(s.configMap("a", "3"))
+	// Immutable data cannot be edited, so somebody deletes and rewrites.
+	rewrite := func(name string, change func(*v1.Secret)) {
+		t.Helper()
+		secrets := s.plane.Client().CoreV1().Secrets(s.stack.Namespace)
+		secret, err := secrets.Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := secrets.Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		secret.ResourceVersion, secret.UID = "", ""
+		change(secret)
+		if _, err := secrets.Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rewrite("stackctl.shop.v3", func(x *v1.Secret) { x.Data["objects"][20] ^= 1 })
+	rewrite("stackctl.shop.v2", func(x *v1.Secret) { x.Annotations = nil })
+	s.want("history", s.history(), "1 superseded, 2 corrupt, 3 deployed")
+	for n := 2; n <= 3; n++ {
+		if _, err := s.engine.Revision(t.Context(), n); err == nil {
+			t.Errorf("revision %d was read", n)
+		}
+	}
+	s.apply(s.configMap("a", "4"))
+	s.want("history", s.history(), "1 superseded, 2 corrupt, 3 superseded, 4 deployed")
+	s.rollback(1)
+	s.want("live", s.kubectl("get", "configmap", "a", "-o", "jsonpath={.data.key}"), "1")
+}
+
+func TestRetentionKeepsWhatIsNeeded(t *testing.T) {
+	s := newStory(t)
+	s.engine = s.newEngine(apply.Options{KeepRevisions: 3})
+	for i := range 6 {
+		s.apply(s.secret("login", fmt.Sprint("pw", i)))
+	}
+	s.want("history", s.history(), "4 superseded, 5 superseded, 6 deployed")
+	s.want("values", fmt.Sprint(len(strings.Fields(s.kubectl("get", "secret", "-l", "stackctl.dev/record=value", "-o", "name")))), "3")
+	s.rollback(4)
+	s.want("live", s.kubectl("get", "secret", "login", "-o", "jsonpath={.data.password}"), "cHcz")
+}
+
+func TestLargeStacksAreRecordedInChunks(t *testing.T) {
+	s := newStory(t)
+	var all []*obj
+	noise := strings.Builder{}
+	for x := uint32(1); noise.Len() < 700<<10; x = x*1664525 + 1013904223 {
+		fmt.Fprintf(&noise, "%08x", x)
+	}
+	for i := range 4 {
+		all = append(all, s.configMap(fmt.Sprint("big", i), fmt.Sprint(i)+noise.String()))
+	}
+	s.apply(all...)
+	if n := len(strings.Fields(s.kubectl("get", "secret", "-l", "stackctl.dev/record=chunk", "-o", "name"))); n == 0 {
+		t.Error("a stack of 2.8 MB fits one Secret?")
+	}
+	s.apply(s.configMap("small", "1"), all[0], all[1], all[2], all[3])
+	s.rollback(1)
+	s.want("plan of revision 1", actions(s.plan(all...)), "")
+	s.delete(false)
+	s.want("left", s.kubectl("get", "secret,lease,configmap", "-l", "app.kubernetes.io/managed-by=stackctl", "-o", "name"), "")
+}
