@@ -72,11 +72,7 @@ func flat(m map[string]any) bool {
 // compareLists matches the items of two lists by their merge key. It reports
 // false when the lists have none, or differ in more than their items' content.
 func (d *differ) compareLists(path fieldPath, before, after []any, owners owners) bool {
-	bk, ok := keysOf(before)
-	if !ok {
-		return false
-	}
-	ak, ok := keysOf(after)
+	bk, ak, ok := sharedKeys(before, after)
 	if !ok {
 		return false
 	}
@@ -130,25 +126,32 @@ var mergeKeys = [][]string{
 	{"topologyKey", "whenUnsatisfiable"}, {"type"}, {"ip"}, {"uid"}, {"host"},
 }
 
-// keysOf returns the merge key of each item, or false when the items have none.
-func keysOf(list []any) ([]string, bool) {
-	if len(list) == 0 {
-		return nil, true
-	}
+// sharedKeys returns the keys of the items of two lists by the same fields, or
+// false when no fields name the items of both.
+func sharedKeys(a, b []any) (aKeys, bKeys []string, ok bool) {
 	for _, fields := range mergeKeys {
-		keys := make([]string, 0, len(list))
-		for _, item := range list {
-			k, ok := keyBy(item, fields)
-			if !ok || slices.Contains(keys, k) {
-				break
-			}
-			keys = append(keys, k)
+		if aKeys, ok = keysBy(a, fields); !ok {
+			continue
 		}
-		if len(keys) == len(list) {
-			return keys, true
+		if bKeys, ok = keysBy(b, fields); ok {
+			return aKeys, bKeys, true
 		}
 	}
-	return nil, false
+	return nil, nil, false
+}
+
+// keysBy returns the key of each item of a list, or false when the fields do
+// not name each of them uniquely.
+func keysBy(list []any, fields []string) ([]string, bool) {
+	keys := make([]string, 0, len(list))
+	for _, item := range list {
+		k, ok := keyBy(item, fields)
+		if !ok || slices.Contains(keys, k) {
+			return nil, false
+		}
+		keys = append(keys, k)
+	}
+	return keys, true
 }
 
 func keyBy(item any, fields []string) (string, bool) {
@@ -168,8 +171,8 @@ func keyBy(item any, fields []string) (string, bool) {
 }
 
 // itemKey names one item of a list for a path.
-func itemKey(list []any, item any, i int) string {
-	if keys, ok := keysOf(list); ok && item != nil {
+func itemKey(list []any, i int) string {
+	if keys, _, ok := sharedKeys(list, list); ok {
 		return keys[i]
 	}
 	return fmt.Sprint(i)
@@ -189,7 +192,7 @@ func ownersOf(o *unstructured.Unstructured) owners {
 	var all owners
 	for _, f := range o.GetManagedFields() {
 		var set map[string]any
-		if f.FieldsV1 == nil || json.Unmarshal(f.FieldsV1.Raw, &set) != nil {
+		if f.FieldsV1 == nil || json.Unmarshal(f.FieldsV1.GetRawBytes(), &set) != nil {
 			continue
 		}
 		w := owner{manager: managerText(f), fields: set}

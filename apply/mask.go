@@ -53,7 +53,7 @@ func mask(key ObjectKey, path fieldPath, v any, text string) any {
 	case []any:
 		l := make([]any, len(v))
 		for i, child := range v {
-			l[i] = mask(key, path.item(itemKey(v, child, i)), child, text)
+			l[i] = mask(key, path.item(itemKey(v, i)), child, text)
 		}
 		return l
 	}

@@ -56,7 +56,7 @@ func ownEntry(fields []metav1.ManagedFieldsEntry, manager string) string {
 			continue
 		}
 		var set any
-		if json.Unmarshal(f.FieldsV1.Raw, &set) != nil {
+		if json.Unmarshal(f.FieldsV1.GetRawBytes(), &set) != nil {
 			return ""
 		}
 		return digest(append([]byte(f.APIVersion+"\n"), canonical(set)...))

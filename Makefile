@@ -1,0 +1,57 @@
+# stackctl: `make` builds, `make test` tests, `make demo` shows it. `make help` lists all.
+SHELL := /bin/bash
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+KUBERNETES = $(shell cd cmd/stackctl-local && go list -m -f '{{.Version}}' k8s.io/kubernetes)
+# The race detector needs a C compiler.
+RACE := $(if $(shell command -v $${CC:-cc}),-race)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+SOURCES := $(shell find cmd schema render apply -name '*.go' -not -path 'cmd/stackctl-local/*' -o -name '*.cue' -not -path 'cmd/stackctl-local/*')
+LOCAL_SOURCES := $(shell find cmd/stackctl-local -type f)
+
+.PHONY: all build local test check update demo local-up local-down clean help
+all: build
+
+build: bin/stackctl ## build bin/stackctl
+local: bin/stackctl-local ## build bin/stackctl-local, a local control plane (about 6 minutes the first time)
+
+bin/stackctl: $(SOURCES) go.mod go.sum
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/stackctl
+
+# A nested module is invisible to ./cmd/... of the root.
+bin/stackctl-local: $(LOCAL_SOURCES)
+	@echo "building a local Kubernetes control plane: about 6 minutes the first time" >&2
+	CGO_ENABLED=0 go build -C cmd/stackctl-local -trimpath -o ../../$@ \
+		-ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)' .
+
+test: local ## run all tests, on a real control plane
+	cd cmd/stackctl-local && go test ./...
+	STACKCTL_CONTROL_PLANE=required go test $(RACE) -timeout 25m ./...
+
+check: ## formatting, vet, staticcheck, tidy modules, no drift of generated files
+	@test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" || { echo 'run: gofmt -w .' >&2; exit 1; }
+	go mod verify
+	go mod tidy -diff
+	go mod tidy -C cmd/stackctl-local -diff
+	go vet ./...
+	cd cmd/stackctl-local && go vet ./...
+	go run $(STATICCHECK) ./...
+	cd cmd/stackctl-local && go run $(STATICCHECK) ./...
+
+update: local ## rewrite the golden files; read the diff before you commit it
+	STACKCTL_UPDATE=1 go test ./...
+
+demo: build local ## the whole story on a local control plane
+	examples/recipes/demo.sh
+
+local-up: local ## start a local control plane
+	bin/stackctl-local up
+
+local-down: ## end it
+	bin/stackctl-local down
+
+clean: ## remove what was built
+	rm -rf bin
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
