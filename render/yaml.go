@@ -1,0 +1,196 @@
+package render
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// WriteYAML writes the objects as YAML documents separated by ---, keys
+// sorted. Every key and text that some parser of YAML 1.1 or 1.2 could read as
+// another type is quoted, so all of them read the same. A text that is no
+// valid UTF-8 is an error, since YAML cannot hold it.
+func (o Objects) WriteYAML(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	for i, object := range o {
+		if i > 0 {
+			out.WriteString("---\n")
+		}
+		y := &yamlWriter{out: out}
+		y.value(object.Object, 0, false)
+		if y.err != nil {
+			return fmt.Errorf("write %s/%s as YAML: %w", object.GetKind(), object.GetName(), y.err)
+		}
+	}
+	return out.Flush()
+}
+
+// yamlWriter writes one document in block style. The first error stays.
+type yamlWriter struct {
+	out *bufio.Writer
+	err error
+}
+
+func (y *yamlWriter) fail(format string, args ...any) {
+	if y.err == nil {
+		y.err = fmt.Errorf(format, args...)
+	}
+}
+
+// value writes a value and the newline after it. The writer stands behind a
+// key or a dash, or, inline, where the first line of a map may begin.
+func (y *yamlWriter) value(value any, indent int, inline bool) {
+	switch value := value.(type) {
+	case map[string]any:
+		y.mapping(value, indent, inline)
+	case []any:
+		y.list(value, indent)
+	default:
+		y.out.WriteString(y.scalar(value))
+		y.out.WriteByte('\n')
+	}
+}
+
+func (y *yamlWriter) mapping(value map[string]any, indent int, inline bool) {
+	if len(value) == 0 {
+		y.out.WriteString("{}\n")
+		return
+	}
+	for i, key := range slices.Sorted(maps.Keys(value)) {
+		if i > 0 || !inline {
+			y.spaces(indent)
+		}
+		text := y.text(key)
+		if len(text) > 1000 { // a parser looks for the colon in 1024 characters
+			y.fail("a key is longer than 1000 bytes")
+		}
+		y.out.WriteString(text)
+		y.out.WriteByte(':')
+		y.nested(value[key], indent+2)
+	}
+}
+
+func (y *yamlWriter) list(value []any, indent int) {
+	if len(value) == 0 {
+		y.out.WriteString("[]\n")
+		return
+	}
+	for _, item := range value {
+		y.spaces(indent)
+		y.out.WriteByte('-')
+		if list, ok := item.([]any); ok && len(list) > 0 {
+			y.out.WriteByte('\n')
+			y.list(list, indent+2)
+			continue
+		}
+		y.out.WriteByte(' ')
+		y.value(item, indent+2, true)
+	}
+}
+
+// nested writes the value of a key.
+func (y *yamlWriter) nested(value any, indent int) {
+	switch value := value.(type) {
+	case map[string]any:
+		if len(value) > 0 {
+			y.out.WriteByte('\n')
+			y.mapping(value, indent, false)
+			return
+		}
+	case []any:
+		if len(value) > 0 {
+			y.out.WriteByte('\n')
+			y.list(value, indent-2)
+			return
+		}
+	}
+	y.out.WriteByte(' ')
+	y.value(value, indent, true)
+}
+
+func (y *yamlWriter) spaces(n int) {
+	for range n {
+		y.out.WriteByte(' ')
+	}
+}
+
+func (y *yamlWriter) scalar(value any) string {
+	switch value := value.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return strconv.FormatBool(value)
+	case int64:
+		return strconv.FormatInt(value, 10)
+	case float64:
+		return y.float(value)
+	case string:
+		return y.text(value)
+	}
+	y.fail("a %T is no value of an object", value)
+	return ""
+}
+
+// float writes a number without an exponent, which YAML 1.1 and 1.2 write
+// differently, and with a point, so that it stays one.
+func (y *yamlWriter) float(value float64) string {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		y.fail("%v is no number of an object", value)
+	}
+	text := strconv.FormatFloat(value, 'f', -1, 64)
+	if !strings.Contains(text, ".") {
+		text += ".0"
+	}
+	return text
+}
+
+// plain is a text that looks like nothing else: it begins with a letter or a
+// slash, and a colon in it is not at its end.
+var plain = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./@-]*(:[A-Za-z0-9_./@-]+)*$`)
+
+// words are the texts that some parser reads as a boolean, null or a number.
+var words = map[string]bool{
+	"y": true, "n": true, "yes": true, "no": true, "on": true, "off": true,
+	"true": true, "false": true, "null": true, "nan": true, "inf": true,
+}
+
+// text writes a text, quoted unless it is plain beyond doubt.
+func (y *yamlWriter) text(text string) string {
+	if !utf8.ValidString(text) {
+		y.fail("the text %q is not valid UTF-8", text)
+	}
+	if plain.MatchString(text) && !words[strings.ToLower(text)] {
+		return text
+	}
+	var out strings.Builder
+	out.WriteByte('"')
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			out.WriteByte('\\')
+			out.WriteRune(r)
+		case r == '\n':
+			out.WriteString(`\n`)
+		case r == '\t':
+			out.WriteString(`\t`)
+		case r == ' ' || r < 0x10000 && unicode.IsGraphic(r) && !unicode.IsSpace(r):
+			out.WriteRune(r)
+		case r < 0x100:
+			fmt.Fprintf(&out, `\x%02x`, r)
+		case r < 0x10000:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		default:
+			fmt.Fprintf(&out, `\U%08x`, r)
+		}
+	}
+	out.WriteByte('"')
+	return out.String()
+}

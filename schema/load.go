@@ -1,0 +1,259 @@
+// Package schema loads the description of a stack and returns either a valid
+// [Stack] or everything that is wrong with it.
+//
+// A description is stack.yaml, stack.json or stack.cue. [Load] works in steps
+// that a reader can follow file by file:
+//
+//	read.go        finds and reads the file; refuses what is no text
+//	parse.go       YAML and JSON become nodes that know their line
+//	cuefile.go     so does an evaluated CUE file
+//	check.go       one walk beside stack.cue: short forms become long ones,
+//	               unknown keys, wrong types and values are reported
+//	layer.go       defaults of the stack, apps, one environment
+//	fill.go        #Defaults and what follows from them
+//	decode.go      nodes become the types of stack.go
+//	rule.go        what several fields must agree on
+//	warning.go     what is legal and will hurt
+//
+// It promises: every error at once, sorted, each with the line the user wrote
+// and one error per mistake; the same result for the same bytes, whatever the
+// time, machine or environment variables; no network, no other file than the
+// description. A .cue file may compute for ever or fill the memory, which
+// cannot be interrupted from inside; see [Load] for what happens then.
+//
+// To add a field, write it in stack.cue and in stack.go. Nothing else here
+// needs to know, unless it has rules or defaults of its own.
+package schema
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Options say what to load.
+type Options struct {
+	Filename    string    // as the user typed it; "-" is Stdin, "" looks in the working directory
+	Stdin       io.Reader // read as YAML or JSON
+	Environment string    // "" is none
+}
+
+// Load reads, checks and returns the stack. What the user can correct comes
+// back as [Errors]; the hint of each says how. A file that cannot be opened is
+// an ordinary error.
+//
+// A description that takes more than 10 s or 1 GiB of memory ends with an
+// error as well. It cannot be interrupted, so its goroutine is abandoned, goes
+// on using memory and processor, and the caller is expected to exit. The same
+// holds when ctx ends, whose error is returned then.
+func Load(ctx context.Context, opts Options) (*Stack, error) {
+	in, err := read(opts)
+	if err != nil {
+		return nil, err
+	}
+	return guarded(ctx, in.file, ordinary, func() (*Stack, error) { return load(in, opts.Environment) })
+}
+
+// load does the work of Load on a file that was read.
+func load(in *input, environment string) (*Stack, error) {
+	root, errs := in.parse()
+	if root == nil {
+		return nil, Errors(sorted(errs))
+	}
+	if wrong := describesStack(root); wrong != nil {
+		return nil, Errors(sorted(append(errs, wrong...)))
+	}
+	s := &Stack{Environment: environment, Files: in.files, Source: in.text}
+	if err := s.build(root, errs); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// build fills s from a description. errs are those found while reading it.
+func (s *Stack) build(root *node, errs Errors) error {
+	environment := s.Environment
+	errs = append(errs, checkAll(root)...)
+	errs = append(errs, knownEnvironment(root, environment)...)
+
+	tree := inForce(root, environment)
+	errs = append(errs, missing(tree, language().stack, nil)...)
+	errs = append(errs, hasApps(tree)...)
+	fill(tree)
+
+	s.tree = tree
+	if err := s.decode(root); err != nil {
+		if len(errs) == 0 {
+			return err
+		}
+		return Errors(sorted(errs))
+	}
+	errs = append(errs, s.rules()...)
+	if len(errs) > 0 {
+		return Errors(sorted(errs))
+	}
+	s.Warnings = sorted(s.warnings())
+	return nil
+}
+
+// describesStack refuses what is no map at all.
+func describesStack(root *node) Errors {
+	const hint = "a stack begins with\n    name: shop\n    apps:\n      web: {image: ghcr.io/acme/web:1.4.2, port: 8080}"
+	switch root.kind {
+	case nullKind:
+		return Errors{{Pos: root.pos, Msg: "the file is empty", Hint: hint}}
+	case mapKind:
+		return nil
+	}
+	return Errors{{Pos: root.pos, Msg: "want a map with name and apps, got " + root.describe(), Hint: hint}}
+}
+
+// checkAll checks the description and, each for itself, its environments.
+func checkAll(root *node) []Error {
+	s := language().stack
+	environments := root.fields["environments"]
+	base := &checker{}
+	if environments != nil {
+		root.remove("environments")
+	}
+	// Defaults first: null in an app is legal where a default lies under it.
+	defaults := root.fields["defaults"]
+	if defaults != nil && s.fields["defaults"] != nil {
+		base.check(defaults, s.fields["defaults"], nil, []string{"defaults"})
+		root.remove("defaults")
+	}
+	under := &node{kind: mapKind}
+	if apps := root.get("apps"); apps != nil && defaults != nil {
+		beneath := &node{kind: mapKind}
+		for _, name := range apps.names {
+			beneath.set(name, defaults)
+		}
+		under.set("apps", beneath)
+	}
+	base.check(root, s, under, nil)
+	if defaults != nil {
+		root.set("defaults", defaults)
+	}
+	if environments != nil {
+		root.set("environments", environments)
+		over := &checker{environment: true}
+		over.check(environments, s.fields["environments"], nil, []string{"environments"})
+		base.errs = append(base.errs, over.errs...)
+		base.errs = append(base.errs, knownApps(root, environments)...)
+	}
+	return base.errs
+}
+
+// knownApps reports apps that only an environment names and that cannot stand
+// alone: most likely a typo.
+func knownApps(root, environments *node) []Error {
+	var errs []Error
+	apps := root.get("apps")
+	for _, environment := range environments.names {
+		theirs := environments.get(environment, "apps")
+		if theirs == nil {
+			continue
+		}
+		for _, name := range theirs.names {
+			app := theirs.fields[name]
+			if apps == nil || apps.fields[name] != nil || app.kind != mapKind || app.get("image") != nil || root.get("defaults", "image") != nil {
+				continue
+			}
+			app.bad = true
+			e := Error{
+				Pos: app.key, Path: join("environments", environment, "apps", name),
+				Msg:  "there is no app " + quote(name),
+				Hint: "the apps are " + strings.Join(slices.Sorted(slices.Values(apps.names)), ", ") + "; a new one needs an image",
+			}
+			if near := nearest(name, apps.names); near != "" {
+				e.Hint = "did you mean " + quote(near) + "?"
+			}
+			errs = append(errs, e)
+		}
+	}
+	return errs
+}
+
+// knownEnvironment reports an environment that the file does not define.
+func knownEnvironment(root *node, environment string) []Error {
+	if environment == "" || root.get("environments", environment) != nil {
+		return nil
+	}
+	e := Error{Pos: root.at(), Msg: "there is no environment " + quote(environment), Hint: "the file defines no environments"}
+	if all := root.get("environments"); all != nil && len(all.names) > 0 {
+		e.Pos, e.Path = all.at(), "environments"
+		e.Hint = "the environments are " + strings.Join(slices.Sorted(slices.Values(all.names)), ", ")
+		if near := nearest(environment, all.names); near != "" {
+			e.Hint = "did you mean " + quote(near) + "? " + e.Hint
+		}
+	}
+	return []Error{e}
+}
+
+// hasApps reports a stack that describes nothing.
+func hasApps(tree *node) []Error {
+	apps := tree.get("apps")
+	if apps != nil && (apps.bad || len(apps.names) > 0) {
+		return nil
+	}
+	e := Error{Pos: tree.at(), Msg: "apps is missing", Hint: "a stack has at least one app: apps: {web: {image: ghcr.io/acme/web:1.4.2}}"}
+	if apps != nil {
+		e.Pos, e.Path, e.Msg = apps.at(), "apps", "there are no apps"
+	}
+	return []Error{e}
+}
+
+// decode fills s from its tree.
+func (s *Stack) decode(root *node) error {
+	if all := root.get("environments"); all != nil {
+		s.Environments = slices.Sorted(maps.Keys(all.fields))
+	}
+	if err := decode(s.tree, reflect.ValueOf(s).Elem()); err != nil {
+		return fmt.Errorf("read the stack: %w", err)
+	}
+	apps := s.tree.get("apps")
+	if apps == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(apps.fields)) {
+		n := apps.fields[name]
+		if n.kind != mapKind || n.bad {
+			continue // already reported
+		}
+		app := &App{}
+		if err := decode(n, reflect.ValueOf(app).Elem()); err != nil {
+			return fmt.Errorf("read the app %s: %w", name, err)
+		}
+		app.Name = name
+		app.settle()
+		s.Apps = append(s.Apps, app)
+	}
+	return nil
+}
+
+// PosOf returns where a field was written, such as PosOf("apps", "web",
+// "image"). It is a best effort: a field that nobody wrote answers with the
+// nearest one around it, at last with the app.
+func (s *Stack) PosOf(path ...string) Pos {
+	if s.tree == nil { // built by hand
+		return s.Pos
+	}
+	n, at := s.tree, s.tree.at()
+	for i, name := range path {
+		next := n.get(name)
+		if next == nil && name == "port" && i == 2 {
+			next = n.get("ports", "http")
+		}
+		if next == nil {
+			break
+		}
+		if n = next; n.at().IsValid() {
+			at = n.at()
+		}
+	}
+	return at
+}
