@@ -2,7 +2,10 @@
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-KUBERNETES = $(shell cd cmd/stackctl-local && go list -m -f '{{.Version}}' k8s.io/kubernetes)
+KUBERNETES = $(shell go list -C cmd/stackctl-local -m -f '{{.Version}}' k8s.io/kubernetes)
+LOCAL_LDFLAGS = -s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES) -X k8s.io/client-go/pkg/version.gitVersion=$(KUBERNETES)
+# The same settings for build, vet and test, or Go compiles Kubernetes twice.
+LOCAL_GO := CGO_ENABLED=0 GOFLAGS="$$(go env GOFLAGS) -trimpath" go
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v $${CC:-cc}),-race)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -21,22 +24,22 @@ bin/stackctl: $(SOURCES) go.mod go.sum
 # A nested module is invisible to ./cmd/... of the root.
 bin/stackctl-local: $(LOCAL_SOURCES)
 	@echo "building a local Kubernetes control plane: about 6 minutes the first time" >&2
-	CGO_ENABLED=0 go build -C cmd/stackctl-local -trimpath -o ../../$@ \
-		-ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)' .
+	$(LOCAL_GO) build -C cmd/stackctl-local -o ../../$@.new -ldflags '$(LOCAL_LDFLAGS)' .
+	mv $@.new $@
 
 test: local ## run all tests, on a real control plane
-	cd cmd/stackctl-local && go test ./...
+	$(LOCAL_GO) test -C cmd/stackctl-local ./...
 	STACKCTL_CONTROL_PLANE=required go test $(RACE) -timeout 25m ./...
 
 check: ## formatting, vet, staticcheck, tidy modules, no drift of generated files
 	@test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" || { echo 'run: gofmt -w .' >&2; exit 1; }
 	go mod verify
 	go mod tidy -diff
-	go mod tidy -C cmd/stackctl-local -diff
+	cd cmd/stackctl-local && go mod tidy -diff
 	go vet ./...
-	cd cmd/stackctl-local && go vet ./...
+	$(LOCAL_GO) vet -C cmd/stackctl-local ./...
 	go run $(STATICCHECK) ./...
-	cd cmd/stackctl-local && go run $(STATICCHECK) ./...
+	cd cmd/stackctl-local && CGO_ENABLED=0 go run $(STATICCHECK) ./...
 
 update: local ## rewrite the golden files; read the diff before you commit it
 	STACKCTL_UPDATE=1 go test ./...

@@ -47,7 +47,7 @@ func (d *diagnosis) workload(h *Health, o *unstructured.Unstructured, pods, repl
 		}
 	}
 	h.Pods = groupsOf(groups)
-	if seen && h.Replicas != nil {
+	if seen && h.Replicas != nil && h.State != StateReady {
 		h.Replicas.Ready = min(ready, h.Replicas.Updated)
 		h.rollout()
 	}

@@ -81,10 +81,8 @@ func (x *execution) await(ctx context.Context, keys []ObjectKey, timeout time.Du
 		}
 		select {
 		case <-v.changed:
+			v.settle(ctx)
 		case <-tick.C:
-			if graceEnded(ctx) {
-				return context.Canceled
-			}
 		case <-interruption(ctx):
 			return context.Canceled
 		case <-deadline.C:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -87,6 +88,21 @@ func (v *view) wake() {
 	default: // a wake-up is due already
 	}
 }
+
+// settle lets the changes that belong together arrive: a pod that starts moves
+// its ReplicaSet and its Deployment a moment later.
+func (v *view) settle(ctx context.Context) {
+	select {
+	case <-time.After(settleTime):
+	case <-ctx.Done():
+	}
+	select {
+	case <-v.changed:
+	default:
+	}
+}
+
+const settleTime = 100 * time.Millisecond
 
 // failed notes a failure of a list or watch. All but a refusal is tried again
 // by the informer itself.
