@@ -51,7 +51,7 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 func TestUnstampedBinaryRefuses(t *testing.T) {
 	var out, notes bytes.Buffer
 	code := run([]string{"up", "--dir", t.TempDir()}, strings.NewReader(""), &out, &notes)
-	if code != 1 || !strings.Contains(notes.String(), "build it with make build") {
+	if code != 1 || !strings.Contains(notes.String(), "build it with make local") {
 		t.Errorf("exit code %d, says %q", code, notes.String())
 	}
 }

@@ -40,7 +40,7 @@ func (f *planeFlags) check() error {
 		return usageError{fmt.Errorf("--timeout: want more than 0, got %v", f.timeout)}
 	}
 	if v := version.Get().GitVersion; strings.HasPrefix(v, "v0.0.0") {
-		return fmt.Errorf("this binary does not know its Kubernetes release (it says %s), and clients would refuse it: build it with make build", v)
+		return fmt.Errorf("this binary does not know its Kubernetes release (it says %s), and clients would refuse it: build it with make local", v)
 	}
 	return nil
 }

@@ -1,0 +1,236 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"stackctl.dev/stackctl/apply"
+)
+
+// diffText writes a diff in full: every line of an object to create, every
+// field of an update with the owner of its live value.
+func diffText(w io.Writer, d Diff, o Options) error {
+	return writePlan(w, d, o, true)
+}
+
+// WritePlan writes a plan for somebody who has to say yes or no: like the text
+// of a diff, with one line for each object to create.
+func WritePlan(w io.Writer, d Diff, o Options) error {
+	return writePlan(w, d, o, false)
+}
+
+func writePlan(w io.Writer, d Diff, o Options, full bool) error {
+	t := planText{Printer: NewPrinter(w, o), plan: d.Plan, full: full, force: d.Force}
+	t.header(d.Context)
+	if d.Plan.Empty() {
+		t.inSync()
+	} else {
+		t.changes()
+	}
+	return t.Err()
+}
+
+// planText is the writing of one plan.
+type planText struct {
+	*Printer
+	plan  *apply.Plan
+	full  bool
+	force bool // conflicts about fields are taken over
+}
+
+func (t *planText) header(context string) {
+	t.printf("stack %s in namespace %s, context %s (%s)\n",
+		styled{bold, t.plan.Stack.Name}, styled{bold, t.plan.Stack.Namespace}, context, t.plan.Server)
+	if t.plan.Verb == apply.VerbRollback {
+		t.printf("rollback to revision %d\n", t.plan.RollbackTo)
+	}
+}
+
+func (t *planText) inSync() {
+	t.warnings()
+	if !t.plan.Settle {
+		t.printf("No changes: %s matches revision %d.\n", t.plan.Stack.Name, t.plan.Base)
+		return
+	}
+	t.printf("No changes, but revision %d did not end well: an apply waits for health and records a finished revision.\n", t.plan.Base)
+}
+
+func (t *planText) changes() {
+	t.printf("\n")
+	if t.plan.CreateNamespace {
+		t.printf("%s Namespace/%s  does not exist yet, and is never deleted again\n", styled{green, "+"}, t.plan.Stack.Namespace)
+	}
+	for _, c := range t.plan.Changes {
+		t.change(c)
+	}
+	t.printf("\n")
+	t.warnings()
+	t.conflictHelp()
+	n := t.plan.Counts()
+	t.printf("Plan: %d to create, %d to update, %d to delete, %d unchanged\n", n.Created, n.Updated, n.Deleted, n.Unchanged)
+}
+
+// change writes one object; an unchanged one only when there is something to
+// say about it.
+func (t *planText) change(c apply.Change) {
+	name := objectName(c.Object, t.plan.Stack.Namespace)
+	switch c.Action {
+	case apply.ActionCreate:
+		t.printf("%s %s%s\n", styled{green, "+"}, styled{bold, name}, remarks(c))
+		if t.full {
+			t.object(c.New)
+		}
+	case apply.ActionUpdate:
+		t.printf("%s %s%s\n", styled{yellow, "~"}, styled{bold, name}, remarks(c))
+	case apply.ActionDelete:
+		t.printf("%s %s%s\n", styled{red, "-"}, styled{bold, name}, remarks(c))
+	case apply.ActionKeep:
+		if c.Note == "" && t.plan.Verb != apply.VerbDelete {
+			return // kept for older revisions: no difference, nothing to decide
+		}
+		t.printf("= %s  kept%s\n", name, remarks(c))
+	default:
+		if len(c.Conflicts) == 0 {
+			return
+		}
+		t.printf("%s %s%s\n", styled{red, "!"}, styled{bold, name}, remarks(c))
+	}
+	t.fields(c)
+}
+
+// remarks are what a reader should know about an object beyond its fields.
+func remarks(c apply.Change) string {
+	var all []string
+	if c.Recreated {
+		all = append(all, "was deleted in the cluster")
+	}
+	if c.Deferred {
+		all = append(all, "not validated by the server: its namespace or kind comes with this run")
+	}
+	if c.OwnershipOnly {
+		all = append(all, "ownership only: no value changes, the stack owns its fields again")
+	}
+	if c.Note != "" {
+		all = append(all, c.Note)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "  (" + strings.Join(all, "; ") + ")"
+}
+
+// object writes an object to create as lines of YAML.
+func (t *planText) object(o map[string]any) {
+	text, err := yaml.Marshal(o)
+	if err != nil {
+		text = []byte(fmt.Sprintf("# cannot be shown: %v", err))
+	}
+	for line := range strings.Lines(string(text)) {
+		t.printf("    %s\n", styled{green, "+ " + strings.TrimSuffix(line, "\n")})
+	}
+}
+
+// fields writes the fields of an update, each with the conflict about it, then
+// the conflicts that are about no field of the update.
+func (t *planText) fields(c apply.Change) {
+	conflicts := slices.Clone(c.Conflicts)
+	for _, f := range c.Fields {
+		i := slices.IndexFunc(conflicts, func(one apply.Conflict) bool { return one.Path == f.Path })
+		if i < 0 {
+			t.field(f)
+			continue
+		}
+		t.conflict(conflicts[i])
+		conflicts = slices.Delete(conflicts, i, i+1)
+	}
+	for _, one := range conflicts {
+		t.conflict(one)
+	}
+}
+
+func (t *planText) field(f apply.FieldChange) {
+	switch f.Op {
+	case apply.FieldAdd:
+		t.printf("    %s %s: %s", styled{green, "+"}, f.Path, t.value(f.After))
+	case apply.FieldRemove:
+		t.printf("    %s %s: %s", styled{red, "-"}, f.Path, t.value(f.Before))
+	default:
+		t.printf("    %s %s: %s → %s", styled{yellow, "~"}, f.Path, t.value(f.Before), t.value(f.After))
+	}
+	if f.Manager != "" {
+		t.printf("  %s", styled{yellow, "drift: set by " + t.setter(f.Manager, f.Since)})
+	}
+	t.printf("\n")
+}
+
+func (t *planText) conflict(c apply.Conflict) {
+	if c.Foreign() {
+		t.printf("    %s\n", styled{red, "! exists and belongs to " + c.Manager})
+		return
+	}
+	t.printf("    %s %s: %s → %s  %s\n", styled{red, "!"}, c.Path, t.value(c.Live), t.value(c.Want),
+		styled{red, t.fate() + t.setter(c.Manager, c.Since)})
+}
+
+// fate says what comes of a conflict.
+func (t *planText) fate() string {
+	if t.force {
+		return "taken over from "
+	}
+	return "conflict: set by "
+}
+
+// setter names a field manager and when it wrote last.
+func (p *Printer) setter(manager string, since time.Time) string {
+	s := fmt.Sprintf("%q", manager)
+	if !since.IsZero() {
+		s += " " + Age(p.o.Now, since) + " ago"
+	}
+	return s
+}
+
+// value is a value on one line, cut short where a person only decides.
+func (t *planText) value(v any) string {
+	s := Value(v)
+	if !t.full {
+		s = shorten(s, 80)
+	}
+	return s
+}
+
+func (t *planText) warnings() {
+	for _, w := range t.plan.Warnings {
+		t.printf("%s the server says: %s\n", styled{yellow, "warning:"}, w)
+	}
+}
+
+// conflictHelp says what a run would do about the conflicts, and the ways out.
+func (t *planText) conflictHelp() {
+	var all []apply.Conflict
+	for _, c := range t.plan.Conflicts() {
+		if c.Foreign() || !t.force {
+			all = append(all, c)
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	t.printf("%s: an apply stops before its first write\n", styled{red, plural(len(all), "conflict")})
+	for _, hint := range conflictHints(all) {
+		t.hint(hint)
+	}
+}
+
+// objectName is the short name of an object: its namespace is left out where
+// it is the stack's.
+func objectName(k apply.ObjectKey, namespace string) string {
+	if k.Namespace == namespace {
+		k.Namespace = ""
+	}
+	return k.String()
+}

@@ -1,0 +1,225 @@
+package ui
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"stackctl.dev/stackctl/apply"
+	"stackctl.dev/stackctl/schema"
+)
+
+// ErrorContext is what the text of an error may draw on besides the error.
+type ErrorContext struct {
+	Options
+	// Source returns the text of a file the user wrote; nil when unknown.
+	Source func(file string) []byte
+	// Locate returns the place in the user's file that a field of an app comes
+	// from.
+	Locate func(object apply.ObjectKey, field string) (schema.Pos, string)
+}
+
+// hinter is an error that knows the way out.
+type hinter interface{ Hint() string }
+
+// WriteError writes an error and the ways out of it. Lower case, no full stop,
+// one fact a line: what is wrong, where, and as a hint the next command.
+func WriteError(w io.Writer, err error, c ErrorContext) {
+	t := errorText{NewPrinter(w, c.Options), c}
+	var (
+		invalid  schema.Errors
+		conflict *apply.ConflictError
+		notReady *apply.NotReadyError
+		locked   *apply.LockedError
+		defect   *apply.PanicError
+		hinted   hinter
+	)
+	switch {
+	case errors.As(err, &invalid):
+		for _, one := range invalid {
+			t.positioned(one, "")
+		}
+	case errors.As(err, &conflict):
+		t.conflicts(conflict)
+	case errors.As(err, &notReady):
+		t.notReady(notReady)
+	case errors.As(err, &locked):
+		t.locked(locked)
+	case errors.As(err, &defect):
+		t.printf("%s %s\n%s\n", t.label(), err, lines(indent(string(defect.Stack), "  ")))
+		t.hint("this is a defect of stackctl: please report it with the lines above")
+	default:
+		t.printf("%s %s\n", t.label(), lines(strings.ReplaceAll(err.Error(), "\n", "\n  ")))
+		if errors.As(err, &hinted) {
+			t.hint(hinted.Hint())
+		} else {
+			t.hint(wayOut(err))
+		}
+	}
+}
+
+// WriteWarnings writes what is legal in a description and will hurt.
+func WriteWarnings(w io.Writer, warnings []schema.Error, c ErrorContext) {
+	t := errorText{NewPrinter(w, c.Options), c}
+	for _, one := range warnings {
+		t.positioned(one, "warning: ")
+	}
+}
+
+type errorText struct {
+	*Printer
+	c ErrorContext
+}
+
+func (p *Printer) label() styled { return styled{red, "error:"} }
+
+// hint writes the way out on a line of its own.
+func (p *Printer) hint(hint string) {
+	if hint != "" {
+		p.printf("  %s %s\n", styled{cyan, "hint:"}, lines(strings.ReplaceAll(hint, "\n", "\n        ")))
+	}
+}
+
+// positioned writes an error of the user's file as a compiler does: the place,
+// what is wrong, the line with a caret under it, the hint.
+func (t errorText) positioned(e schema.Error, kind string) {
+	at := Place(e.Pos)
+	if at == "" {
+		at = "error"
+	}
+	path := e.Path
+	if path != "" {
+		path += ": "
+	}
+	t.printf("%s %s%s%s\n", styled{bold, at + ":"}, kind, path, lines(e.Msg))
+	t.snippet(e.Pos)
+	t.hint(e.Hint)
+}
+
+// Place writes a position as file:line:col, with standard input by its name.
+func Place(pos schema.Pos) string {
+	if pos.File == "-" {
+		pos.File = "stdin"
+	}
+	return pos.String()
+}
+
+// snippet writes the user's line with a caret under the column.
+func (t errorText) snippet(pos schema.Pos) {
+	if t.c.Source == nil || !pos.IsValid() {
+		return
+	}
+	line, ok := sourceLine(t.c.Source(pos.File), pos.Line)
+	if !ok || strings.TrimSpace(line) == "" {
+		return
+	}
+	t.printf("%6d | %s\n", pos.Line, CleanLines(line))
+	if pos.Col > 0 && pos.Col <= len(line)+1 {
+		blanks := visible(CleanLines(line[:pos.Col-1]))
+		t.printf("       | %s%s\n", raw(strings.Repeat(" ", blanks)), styled{red, "^"})
+	}
+}
+
+// sourceLine returns line n of a text, counted from 1.
+func sourceLine(source []byte, n int) (string, bool) {
+	for line := range strings.Lines(string(source)) {
+		if n--; n == 0 {
+			return strings.TrimRight(line, "\r\n"), true
+		}
+	}
+	return "", false
+}
+
+func (t errorText) conflicts(e *apply.ConflictError) {
+	t.printf("%s others own what the stack wants to set; nothing was written\n", t.label())
+	for _, c := range e.Conflicts {
+		if c.Foreign() {
+			t.printf("  %s: exists and belongs to %s\n", c.Object, c.Manager)
+			continue
+		}
+		t.printf("  %s: %s: set to %s by %s, the stack says %s\n",
+			c.Object, c.Path, Value(c.Live), t.setter(c.Manager, c.Since), Value(c.Want))
+	}
+	for _, hint := range conflictHints(e.Conflicts) {
+		t.hint(hint)
+	}
+}
+
+// conflictHints are the ways out of conflicts.
+func conflictHints(conflicts []apply.Conflict) (hints []string) {
+	var fields, foreign bool
+	for _, c := range conflicts {
+		fields = fields || !c.Foreign()
+		foreign = foreign || c.Foreign()
+	}
+	if fields {
+		hints = append(hints, "to set the stack's values: `stackctl apply --force-conflicts`; to keep theirs: put them into the stack's file, or leave the field out of it")
+	}
+	if foreign {
+		hints = append(hints, "an object of somebody else is never taken over: rename the app, or delete the object if nobody needs it")
+	}
+	return hints
+}
+
+func (t errorText) locked(e *apply.LockedError) {
+	t.printf("%s locked by %s for %s\n", t.label(), e.Holder, Age(t.o.Now, e.Holder.Since))
+	t.hint("wait for it with --lock-timeout 10m; a run that died loses its lock within a minute")
+}
+
+func (t errorText) notReady(e *apply.NotReadyError) {
+	switch {
+	case e.Timeout > 0:
+		t.printf("%s not ready after %s\n", t.label(), round(e.Timeout))
+	default:
+		t.printf("%s not ready, and waiting longer cannot help\n", t.label())
+	}
+	for _, h := range e.Health {
+		t.printf("  %s: %s\n", h.Object, h.Message)
+		t.cause(h)
+	}
+	t.hint("mend it and run `stackctl apply` again, go back with `stackctl rollback`, or look with `stackctl status`")
+}
+
+// cause writes what keeps an object from becoming ready, with the line of the
+// user's file to change.
+func (t errorText) cause(h apply.Health) {
+	if h.Cause == nil {
+		return
+	}
+	t.printf("    %s\n", lines(strings.ReplaceAll(h.Cause.String(), "\n", "\n      ")))
+	if t.c.Locate == nil || h.Cause.Field == "" {
+		return
+	}
+	pos, path := t.c.Locate(h.Object, h.Cause.Field)
+	if !pos.IsValid() {
+		return
+	}
+	t.printf("    %s\n", styled{bold, Place(pos) + ": " + path})
+	t.snippet(pos)
+}
+
+// wayOut is the hint for an error of the engine.
+func wayOut(err error) string {
+	var (
+		stale     *apply.StalePlanError
+		prune     *apply.PruneError
+		forbidden *apply.ForbiddenError
+		lost      *apply.LockLostError
+		record    *apply.NotRecordedError
+	)
+	switch {
+	case errors.As(err, &stale):
+		return "nothing was written; run the command again to see and approve the new plan"
+	case errors.As(err, &prune):
+		return "if that is meant: --allow-prune " + Value(prune.Deletes)
+	case errors.As(err, &forbidden):
+		return "ask for the right to read it; `kubectl auth can-i --list` shows what you may do"
+	case errors.As(err, &lost):
+		return "another run may be working; look with `stackctl status`, then apply again"
+	case errors.As(err, &record):
+		return "run `stackctl apply` again: it finishes the record and writes nothing else"
+	case errors.Is(err, apply.ErrNoStack):
+		return "`stackctl list -A` shows what there is; -n names the namespace"
+	}
+	return ""
+}

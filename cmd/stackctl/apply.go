@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+type applyOptions struct {
+	fileFlags
+	clusterFlags
+	runFlags
+}
+
+func newApply(e *env) *cobra.Command {
+	var o applyOptions
+	c := &cobra.Command{
+		Use:   "apply [-f FILE]...",
+		Short: "make the cluster what a description says",
+		Long: `Make the cluster what a description says: show the plan, ask, write, wait until
+everything is ready, delete what the stack no longer has, and record it all as
+one revision.
+
+What was shown is what runs: when the cluster has changed since, an apply that
+a person approved stops before its first write; one with -y or without a
+terminal plans again. Fields of others are never taken without
+--force-conflicts. An apply that changes nothing writes nothing and records
+nothing. A run that is killed leaves nothing that the next apply cannot finish.
+
+On a terminal it asks first; elsewhere it goes on. The plan and the result go
+to stdout, progress and questions to stderr; with -o json stdout has only the
+result. Several files are applied one after the other, and the first that does
+not succeed ends the run.` + exitCodes(exitUsage, exitStopped, exitLocked, exitConflict, exitNotReady, exitRecord, exitUnknown, exitSignal),
+		Example: `  stackctl apply -f examples/recipes/stack.yaml --record
+  stackctl apply -f examples/recipes/stack.yaml -y --cause "new oven"
+  stackctl apply -f examples/recipes/stack.yaml --dry-run
+  stackctl apply -f examples/recipes/stack.yaml -e dev -y --timeout 10m`,
+		Args: atMost(0, "no argument"),
+		RunE: func(c *cobra.Command, _ []string) error { return runApply(c.Context(), e, o) },
+	}
+	o.fileFlags.set(c)
+	o.clusterFlags.set(c)
+	o.runFlags.set(c, "ready")
+	o.setRelease(c)
+	return c
+}
+
+func runApply(ctx context.Context, e *env, o applyOptions) error {
+	all, err := openFiles(ctx, e, &o.fileFlags, &o.clusterFlags)
+	if err != nil {
+		return err
+	}
+	return each(e, all, func(s *session) error {
+		target, err := s.desired()
+		if err != nil {
+			return err
+		}
+		run := o.run()
+		if run.Cause == "" && o.record {
+			run.Cause = commandLine(e.args)
+		}
+		signCommit(&run, s.spec.Files)
+		c := change{session: s, runFlags: &o.runFlags, target: target, run: run, question: "apply these changes?"}
+		return c.execute(ctx, e)
+	})
+}

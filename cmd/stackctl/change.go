@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"stackctl.dev/stackctl/apply"
+	"stackctl.dev/stackctl/cmd/internal/ui"
+)
+
+// change is what apply, rollback and delete have in common: one plan is shown,
+// approved and carried out.
+type change struct {
+	*session
+	*runFlags
+	target   apply.Target
+	run      apply.Run
+	question string
+}
+
+// errDeclined says that a person said no.
+var errDeclined = errors.New("not confirmed: nothing was written")
+
+// execute plans, shows the plan, asks, and carries it out.
+//
+// With --yes or without a terminal nobody approved a particular plan. So when
+// the cluster changes between the plan and the lock, the new plan is shown and
+// carried out instead: once at least, and again for as long as the run would
+// have queued for the lock. What a person said yes to is never replaced.
+func (c *change) execute(ctx context.Context, e *env) error {
+	c.warn(e)
+	e.signRun(&c.run)
+	began := e.now()
+	for again := true; ; {
+		plan, err := c.engine.Plan(ctx, c.target)
+		if err != nil {
+			return c.wrap(err)
+		}
+		if err := c.show(e, plan); err != nil || c.dryRun {
+			return err
+		}
+		approved, err := c.approve(ctx, e, plan)
+		if err != nil {
+			return err
+		}
+		result, err := c.carryOut(ctx, e, plan)
+		var stale *apply.StalePlanError
+		if errors.As(err, &stale) && !approved && again && ctx.Err() == nil {
+			again = e.now().Sub(began) < c.lockTimeout
+			e.note("the cluster changed since the plan was made: " + err.Error() + "; planning again")
+			continue
+		}
+		if shown := c.showResult(e, plan, result, err); shown != nil && err == nil {
+			err = shown
+		}
+		return c.wrap(err)
+	}
+}
+
+// show writes the plan where the person or the script that needs it looks.
+func (c *change) show(e *env, plan *apply.Plan) error {
+	diff := ui.Diff{Plan: plan, Context: c.context, Force: c.forceConflicts}
+	json := c.output.value == "json"
+	if c.dryRun && json {
+		return ui.WriteDiff(e.stdout, "json", diff, e.options(e.stdout))
+	}
+	to := e.stdout
+	if json || c.asks(e) && !e.stdout.tty {
+		to = e.stderr // stdout is for the result, or is not seen by who is asked
+	}
+	return ui.WritePlan(to, diff, e.options(to))
+}
+
+// asks reports whether a person is asked before something is written.
+func (c *change) asks(e *env) bool { return !c.yes && !c.dryRun && e.interactive() }
+
+// approve asks a person, and reports whether there was one. A plan that
+// changes nothing, or that the engine will refuse, is not worth a question.
+func (c *change) approve(ctx context.Context, e *env, plan *apply.Plan) (bool, error) {
+	if !c.asks(e) || plan.Empty() || c.refused(plan) {
+		return false, nil
+	}
+	yes, err := e.confirm(ctx, c.question)
+	if err == nil && !yes {
+		err = errDeclined
+	}
+	return true, err
+}
+
+// refused reports conflicts that the run has no consent for.
+func (c *change) refused(plan *apply.Plan) bool {
+	for _, conflict := range plan.Conflicts() {
+		if conflict.Foreign() || !c.forceConflicts {
+			return true
+		}
+	}
+	return false
+}
+
+// carryOut runs the plan and shows how it goes.
+func (c *change) carryOut(ctx context.Context, e *env, plan *apply.Plan) (*apply.Result, error) {
+	if c.refused(plan) || plan.Empty() && !plan.Settle {
+		return c.engine.Apply(ctx, plan, c.run)
+	}
+	progress := ui.NewProgress(e.stderr, ui.ProgressOptions{
+		Color: e.color(e.stderr), Now: e.now, Live: e.live(), Size: e.size, Plan: plan, Locate: locate(c.spec),
+	})
+	e.progress.Store(progress)
+	run := c.run
+	run.Events = progress.Event
+	result, err := c.engine.Apply(ctx, plan, run)
+	e.progress.Store(nil)
+	progress.Close()
+	return result, err
+}
+
+// showResult writes the end of a run: as JSON always, for people when it went
+// well and the plan did not say it already.
+func (c *change) showResult(e *env, plan *apply.Plan, result *apply.Result, err error) error {
+	switch {
+	case result == nil:
+		return nil
+	case c.output.value == "json":
+		return ui.WriteJSON(e.stdout, result)
+	case err != nil || plan.Empty() && !plan.Settle:
+		return nil
+	}
+	return ui.WriteResult(e.stdout, plan, result, e.options(e.stdout))
+}
+
+// each runs a function for every session, in their order, and stops at the
+// first error, naming those that were not reached.
+func each(e *env, all []*session, do func(*session) error) error {
+	for i, s := range all {
+		if i > 0 {
+			fmt.Fprintln(e.stderr)
+		}
+		err := do(s)
+		if err == nil {
+			continue
+		}
+		for _, left := range all[i+1:] {
+			fmt.Fprintf(e.stderr, "not started: stack %s in namespace %s\n", ui.Clean(left.stack.Name), ui.Clean(left.stack.Namespace))
+		}
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+
+	"stackctl.dev/stackctl/apply"
+	"stackctl.dev/stackctl/cmd/internal/ui"
+)
+
+// quiet keeps the client libraries from writing to stderr by themselves: what
+// a user should know comes as an error or a warning of the plan.
+func quiet() {
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+	rest.SetDefaultWarningHandler(rest.NoWarnings{})
+}
+
+// clusterFlags choose a cluster and a namespace, as kubectl's do. Nothing is
+// read before [clusterFlags.connect].
+type clusterFlags struct{ *genericclioptions.ConfigFlags }
+
+func (f *clusterFlags) set(c *cobra.Command) {
+	all := genericclioptions.NewConfigFlags(true)
+	f.ConfigFlags = &genericclioptions.ConfigFlags{
+		KubeConfig: all.KubeConfig, Context: all.Context, Namespace: all.Namespace,
+		ClusterName: all.ClusterName, AuthInfoName: all.AuthInfoName,
+		Impersonate: all.Impersonate, ImpersonateGroup: all.ImpersonateGroup,
+	}
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.AddFlags(flags)
+	for name, usage := range map[string]string{
+		"kubeconfig": "path of the kubeconfig `FILE`",
+		"context":    "`NAME` of the kubeconfig context",
+		"cluster":    "`NAME` of the kubeconfig cluster",
+		"user":       "`NAME` of the kubeconfig user",
+		"namespace":  "`NAME` of the stack's namespace; else the file's, else the context's",
+		"as":         "`USER` to act as",
+		"as-group":   "`GROUP` to act as; may be repeated",
+	} {
+		flags.Lookup(name).Usage = usage
+	}
+	setGroup(flags, clusterGroup)
+	c.Flags().AddFlagSet(flags)
+	completeFlag(c, "context", f.completeContext)
+	completeFlag(c, "namespace", cobra.NoFileCompletions)
+}
+
+// connection is a cluster as the kubeconfig and the flags name it. Having one
+// does not mean that the cluster answers.
+type connection struct {
+	config    *rest.Config
+	context   string
+	namespace string // the one of -n, else of the context
+}
+
+// connect reads the kubeconfig.
+func (f *clusterFlags) connect() (*connection, error) {
+	loader := f.ToRawKubeConfigLoader()
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return nil, &clusterError{msg: "read the kubeconfig: " + err.Error(), err: err}
+	}
+	name := raw.CurrentContext
+	if *f.Context != "" {
+		name = *f.Context
+	}
+	if len(raw.Clusters) == 0 && len(raw.Contexts) == 0 {
+		if os.Getenv("KUBERNETES_SERVICE_HOST") == "" {
+			return nil, f.noKubeconfig(loader.ConfigAccess())
+		}
+		name = "in-cluster"
+	} else if _, ok := raw.Contexts[name]; !ok {
+		return nil, noContext(name, slices.Sorted(maps.Keys(raw.Contexts)))
+	}
+	config, err := loader.ClientConfig()
+	if err != nil {
+		return nil, &clusterError{msg: fmt.Sprintf("context %s: %v", name, err), err: err, hint: "look at `kubectl config view`"}
+	}
+	namespace, _, err := loader.Namespace()
+	if err != nil {
+		return nil, &clusterError{msg: fmt.Sprintf("context %s: %v", name, err), err: err}
+	}
+	return &connection{config: config, context: name, namespace: namespace}, nil
+}
+
+func (f *clusterFlags) noKubeconfig(access clientcmd.ConfigAccess) error {
+	var looked []string
+	if *f.KubeConfig != "" {
+		looked = []string{*f.KubeConfig}
+	} else {
+		looked = access.GetLoadingPrecedence()
+	}
+	return &clusterError{
+		msg:  "no cluster is configured: there is no context in " + strings.Join(looked, ", "),
+		hint: "name a kubeconfig with --kubeconfig or KUBECONFIG; `stackctl-local up` starts a cluster to try",
+	}
+}
+
+func noContext(name string, known []string) error {
+	e := &clusterError{msg: fmt.Sprintf("there is no context %q in the kubeconfig", name), hint: "there are " + strings.Join(known, ", ")}
+	if name == "" {
+		e.msg = "the kubeconfig names no current context"
+		e.hint = "choose one with --context: " + strings.Join(known, ", ")
+	}
+	return e
+}
+
+// insecure returns a warning about a connection that anybody on the way can
+// read or change, "" when there is none.
+func (c *connection) insecure() string {
+	switch {
+	case c.config.Insecure:
+		return "the certificate of " + c.config.Host + " is not verified: anybody on the way can take the server's place"
+	case strings.HasPrefix(c.config.Host, "http://"):
+		return c.config.Host + " is not encrypted: anybody on the way can read and change what is sent"
+	}
+	return ""
+}
+
+// warn tells about an insecure connection.
+func (c *connection) warn(e *env) {
+	if w := c.insecure(); w != "" {
+		fmt.Fprintf(e.stderr, "warning: %s\n", ui.Clean(w))
+	}
+}
+
+// clusterError says that the cluster cannot be used, and how to look into it.
+type clusterError struct {
+	msg, hint string
+	err       error
+}
+
+func (e *clusterError) Error() string { return e.msg }
+func (e *clusterError) Hint() string  { return e.hint }
+func (e *clusterError) Unwrap() error { return e.err }
+
+// explain turns errors of the way to the cluster into one clear line. Others
+// are returned as they are.
+func (c *connection) explain(err error) error {
+	var (
+		transport   *url.Error
+		notRecorded *apply.NotRecordedError
+		lockLost    *apply.LockLostError
+		notReady    *apply.NotReadyError
+	)
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &notRecorded), errors.As(err, &lockLost), errors.As(err, &notReady):
+		return err // what was done matters more than how the way was lost
+	case errors.As(err, &transport):
+		return &clusterError{
+			msg:  fmt.Sprintf("cannot reach the cluster of context %s at %s: %v", c.context, c.config.Host, transport.Err),
+			hint: "check with `kubectl cluster-info --context " + c.context + "`, or choose another cluster with --context",
+			err:  err,
+		}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &clusterError{
+			msg:  fmt.Sprintf("the cluster of context %s at %s does not answer in time: %v", c.context, c.config.Host, err),
+			hint: "check with `kubectl cluster-info --context " + c.context + "`",
+			err:  err,
+		}
+	case apierrors.IsUnauthorized(err):
+		return &clusterError{
+			msg:  fmt.Sprintf("the cluster at %s does not accept the credentials of context %s", c.config.Host, c.context),
+			hint: "log in again, or choose another user with --context or --user",
+			err:  err,
+		}
+	}
+	return err
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"stackctl.dev/stackctl/apply"
+	"stackctl.dev/stackctl/cmd/internal/ui"
+	"stackctl.dev/stackctl/render"
+)
+
+type diffOptions struct {
+	fileFlags
+	clusterFlags
+	output choice
+}
+
+// errDifferent is the answer of a diff that is not empty.
+var errDifferent = errors.New("there are differences")
+
+func newDiff(e *env) *cobra.Command {
+	var o diffOptions
+	c := &cobra.Command{
+		Use:   "diff [-f FILE]...",
+		Short: "show what an apply would change",
+		Long: `Show what an apply would change, field by field, and who owns the values that
+differ. The API server decides: every object is sent to it as a dry run.
+
+It is empty exactly when an apply would write nothing. Nothing is written, and
+no value of a Secret is shown. JSON is one document for each file.` + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
+		Example: `  stackctl diff -f examples/recipes/stack.yaml
+  stackctl diff -f examples/recipes/stack.yaml -e dev
+  stackctl diff -f examples/recipes/stack.yaml -o json`,
+		Args: atMost(0, "no argument"),
+		RunE: func(c *cobra.Command, _ []string) error { return runDiff(c.Context(), e, o) },
+	}
+	o.fileFlags.set(c)
+	o.clusterFlags.set(c)
+	outputFlag(c, &o.output, formats("text", ui.DiffFormats())...)
+	return c
+}
+
+// formats puts the default in front of the others.
+func formats(first string, all []string) []string {
+	sorted := []string{first}
+	for _, one := range all {
+		if one != first {
+			sorted = append(sorted, one)
+		}
+	}
+	return sorted
+}
+
+func runDiff(ctx context.Context, e *env, o diffOptions) error {
+	all, err := openFiles(ctx, e, &o.fileFlags, &o.clusterFlags)
+	if err != nil {
+		return err
+	}
+	different := false
+	for i, s := range all {
+		target, err := s.desired()
+		if err != nil {
+			return err
+		}
+		plan, err := s.engine.Plan(ctx, target)
+		if err != nil {
+			return s.wrap(err)
+		}
+		if i > 0 && o.output.value == "text" {
+			fmt.Fprintln(e.stdout)
+		}
+		diff := ui.Diff{Plan: plan, Context: s.context}
+		if err := ui.WriteDiff(e.stdout, o.output.value, diff, e.options(e.stdout)); err != nil {
+			return err
+		}
+		different = different || !plan.Empty()
+	}
+	if different {
+		return errDifferent
+	}
+	return nil
+}
+
+// openFiles returns the sessions of the files that flags name.
+func openFiles(ctx context.Context, e *env, files *fileFlags, cluster *clusterFlags) ([]*session, error) {
+	specs, err := files.load(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := cluster.connect()
+	if err != nil {
+		return nil, err
+	}
+	conn.warn(e)
+	return open(conn, cluster, specs)
+}
+
+// desired is the target that the stack's description stands for.
+func (s *session) desired() (apply.Target, error) {
+	objects, err := render.Render(s.spec, render.Options{Namespace: s.stack.Namespace})
+	if err != nil {
+		return apply.Target{}, err
+	}
+	return apply.Target{
+		Verb: apply.VerbApply, Objects: objects, Source: s.spec.Source, Environment: s.spec.Environment,
+	}, nil
+}

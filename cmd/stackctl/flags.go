@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"stackctl.dev/stackctl/apply"
+)
+
+// choice is a flag whose value is one of a few words.
+type choice struct {
+	value   string
+	allowed []string
+}
+
+func (c *choice) String() string { return c.value }
+func (c *choice) Type() string   { return strings.Join(c.allowed, "|") }
+
+func (c *choice) Set(v string) error {
+	if !slices.Contains(c.allowed, v) {
+		return fmt.Errorf("must be one of %s", strings.Join(c.allowed, ", "))
+	}
+	c.value = v
+	return nil
+}
+
+// outputFlag adds -o with the formats of a command; the first is the default.
+func outputFlag(c *cobra.Command, to *choice, formats ...string) {
+	*to = choice{value: formats[0], allowed: formats}
+	c.Flags().VarP(to, "output", "o", "format of the output")
+	completeFlag(c, "output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return formats, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// runFlags say how a change is carried out.
+type runFlags struct {
+	yes            bool
+	wait           bool
+	timeout        time.Duration
+	lockTimeout    time.Duration
+	forceConflicts bool
+	allowPrune     int
+	record         bool
+	cause          string
+	dryRun         bool
+	output         choice
+}
+
+// set adds the flags that every change has. end is what it waits for.
+func (f *runFlags) set(c *cobra.Command, end string) {
+	flags := c.Flags()
+	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	flags.Var((*positive)(&f.timeout), "timeout", "how long to wait until everything is "+end)
+	f.timeout = 5 * time.Minute
+	flags.Lookup("timeout").DefValue = "5m"
+	flags.Var((*positive)(&f.lockTimeout), "lock-timeout", "how long to queue behind another run; 0 does not")
+	f.lockTimeout = time.Minute
+	flags.Lookup("lock-timeout").DefValue = "60s"
+	flags.BoolVar(&f.dryRun, "dry-run", false, "only print the plan")
+	outputFlag(c, &f.output, "text", "json")
+}
+
+// setRelease adds the flags of a change that leaves a revision: why it was
+// made, whether to wait for health, and the consent to more than usual.
+func (f *runFlags) setRelease(c *cobra.Command) {
+	c.Flags().BoolVar(&f.wait, "wait", true, "wait until everything is ready; nothing is deleted without")
+	c.Flags().BoolVar(&f.record, "record", false, "record the command line as the cause")
+	c.Flags().StringVar(&f.cause, "cause", "", "record `TEXT` as the cause; wins over --record")
+	c.Flags().BoolVar(&f.forceConflicts, "force-conflicts", false, "take over fields that others own")
+	c.Flags().Var((*count)(&f.allowPrune), "allow-prune", "consent to deleting `N` objects, where that is suspiciously many")
+}
+
+// run is the part of the engine's run that flags decide.
+func (f *runFlags) run() apply.Run {
+	return apply.Run{
+		Cause: f.cause, Wait: f.wait, Timeout: f.timeout, LockTimeout: f.lockTimeout,
+		ForceConflicts: f.forceConflicts, AllowPrune: f.allowPrune,
+	}
+}
+
+// positive is a duration that is not negative.
+type positive time.Duration
+
+func (p *positive) String() string { return time.Duration(*p).String() }
+func (p *positive) Type() string   { return "duration" }
+
+func (p *positive) Set(v string) error {
+	d, err := time.ParseDuration(v)
+	if err != nil {
+		return fmt.Errorf("not a duration such as 90s or 5m")
+	}
+	if d < 0 {
+		return fmt.Errorf("must not be negative")
+	}
+	*p = positive(d)
+	return nil
+}
+
+// count is a number that is not negative.
+type count int
+
+func (n *count) String() string { return fmt.Sprint(int(*n)) }
+func (n *count) Type() string   { return "int" }
+
+func (n *count) Set(v string) error {
+	var i int
+	if _, err := fmt.Sscanf(v, "%d", &i); err != nil || fmt.Sprint(i) != v {
+		return fmt.Errorf("not a whole number")
+	}
+	if i < 0 {
+		return fmt.Errorf("must not be negative")
+	}
+	*n = count(i)
+	return nil
+}
+
+// completeFlag adds the completion of a flag that was just defined.
+func completeFlag(c *cobra.Command, name string, f cobra.CompletionFunc) {
+	if err := c.RegisterFlagCompletionFunc(name, f); err != nil {
+		panic(err) // the flag does not exist: a defect of the caller
+	}
+}
+
+var (
+	_ pflag.Value = (*choice)(nil)
+	_ pflag.Value = (*positive)(nil)
+	_ pflag.Value = (*count)(nil)
+)
