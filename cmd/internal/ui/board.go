@@ -153,16 +153,28 @@ func (b *board) tell(row *boardRow, now time.Time) []string {
 		text += " (" + pods(h.Pods) + ")"
 	}
 	all := append([]string{text}, b.cause(h)...)
-	if told := strings.Join(all, "\n"); told == row.told {
+	news := strings.Join(append([]string{string(h.State), h.Message, doings(h.Pods)}, all[1:]...), "\n")
+	if news == row.told {
 		return nil
-	} else {
-		row.told = told
 	}
+	row.told = news
 	result := b.line(now, "%s %s", objectName(h.Object, b.namespace), styled{stateStyle(h.State), all[0]})
 	for _, more := range all[1:] {
 		result = append(result, b.line(now, "  %s", more)...)
 	}
 	return result
+}
+
+// doings lists what the newest pods do, without their number: a log is not
+// worth a line for each pod that moves on.
+func doings(groups []apply.PodGroup) string {
+	var all []string
+	for _, g := range groups {
+		if !g.Old {
+			all = append(all, g.Reason)
+		}
+	}
+	return strings.Join(all, ",")
 }
 
 // cause says why an object is not ready and which line of the user's file is

@@ -18,9 +18,12 @@ func WriteStatus(w io.Writer, s *apply.Status, context string, c ErrorContext) e
 			t.printf(": %s", r.Cause)
 		}
 		t.printf("\n")
-		if s.Deployed != r.Revision {
-			t.printf("%s revision %d is the newest, the last one that ended well is %s; `stackctl apply` converges\n",
-				styled{yellow, "note:"}, r.Revision, live(s.Deployed))
+		switch s.Deployed {
+		case r.Revision:
+		case 0:
+			t.printf("%s no revision ended well yet; `stackctl apply` converges\n", styled{yellow, "note:"})
+		default:
+			t.printf("%s the last revision that ended well is %d; `stackctl apply` converges\n", styled{yellow, "note:"}, s.Deployed)
 		}
 	}
 	if s.Lock != nil {
