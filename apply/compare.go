@@ -65,7 +65,7 @@ func (p *planner) decide(change *Change, live, merged *unstructured.Unstructured
 	key, manager := change.Object, p.engine.stack.Manager()
 	if live == nil {
 		change.Action, change.New, change.template = ActionCreate, maskObject(key, change.send.Object), isWorkload(key)
-		if slices.ContainsFunc(p.base.inventory, func(i item) bool { return i.ObjectKey == key }) {
+		if slices.ContainsFunc(p.base.Objects, func(o *unstructured.Unstructured) bool { return keyOf(o) == key }) {
 			change.Recreated, change.Note = true, recreatedNote(key, change.send)
 		}
 		return
@@ -109,19 +109,19 @@ func withUID(o, live *unstructured.Unstructured) *unstructured.Unstructured {
 	return o
 }
 
-// recreatedNote says what is not as before when an object is made again.
+// recreatedNote says what is not as before when a deleted object is made again.
 func recreatedNote(key ObjectKey, o *unstructured.Unstructured) string {
 	if key.Group != "" || key.Kind != "Service" {
-		return "was in the cluster and is gone"
+		return ""
 	}
 	kind, _, _ := unstructured.NestedString(o.Object, "spec", "type")
 	switch kind {
 	case "NodePort", "LoadBalancer":
-		return "was in the cluster and is gone: it gets a new clusterIP and new nodePorts"
+		return "gets a new clusterIP and new nodePorts"
 	case "ExternalName":
-		return "was in the cluster and is gone"
+		return ""
 	}
-	return "was in the cluster and is gone: it gets a new clusterIP"
+	return "gets a new clusterIP"
 }
 
 func finalizersText(o *unstructured.Unstructured) string {

@@ -32,24 +32,35 @@ const (
 // health, prunes, and records the end.
 //
 // The result tells what was done up to an error. A plan that changes nothing
-// writes nothing: no Lease, no revision. When ctx ends no further write is
+// writes nothing: no Lease, no revision; only after a run that did not end well
+// it still waits for health and records that. When ctx ends no further write is
 // begun, those in flight get 5 s, and the revision is recorded as interrupted.
 func (e *Engine) Apply(ctx context.Context, plan *Plan, run Run) (*Result, error) {
 	if run.Timeout == 0 {
 		run.Timeout = 5 * time.Minute
 	}
-	x := &execution{engine: e, plan: plan, run: run, started: time.Now(), result: &Result{Stack: e.stack, Changes: plan.Counts()}}
-	if err := x.refuse(); err != nil {
-		return x.result, err
+	x := &execution{engine: e, plan: plan, run: run, started: time.Now(), result: &Result{Stack: e.stack, Outcomes: []Outcome{}}}
+	err := x.start(ctx)
+	x.result.Duration = Seconds(time.Since(x.started).Round(time.Millisecond))
+	if err != nil {
+		x.result.Error = err.Error()
 	}
-	if plan.Empty() && !plan.Settle {
-		return x.result, nil
+	return x.result, err
+}
+
+// start begins the run, if there is something to do and consent to do it.
+func (x *execution) start(ctx context.Context) error {
+	if err := x.refuse(); err != nil {
+		return err
+	}
+	// Settling is waiting for health: without that there is nothing to do.
+	if x.plan.Empty() && !(x.plan.Settle && x.run.Wait) {
+		x.result.Changes = x.plan.Counts()
+		return nil
 	}
 	ctx, cancel := grace(ctx, interruptGrace)
 	defer cancel()
-	err := x.locked(ctx)
-	x.result.Duration = time.Since(x.started)
-	return x.result, err
+	return x.locked(ctx)
 }
 
 // execution is a run in progress.
@@ -80,7 +91,7 @@ func (x *execution) refuse() error {
 	if len(refused) > 0 {
 		return &ConflictError{Conflicts: refused}
 	}
-	deletes := x.result.Changes.Deleted
+	deletes := x.plan.Counts().Deleted
 	empty := len(x.plan.target.Objects) == 0
 	mass := deletes >= 5 && 2*deletes > x.plan.inventory
 	if x.plan.Verb != VerbDelete && (empty || mass) && deletes > x.run.AllowPrune {

@@ -39,12 +39,11 @@ func (e *Engine) RollbackTarget(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("%s: %w", e.stack, ErrNoStack)
 	}
 	for _, s := range slices.Backward(all) {
-		good := s.Status == StatusSuperseded || s.Status == StatusDeployed
-		if good && s.Revision != last.Revision {
+		if s.good() && s.Revision != last.Revision {
 			return s.Revision, nil
 		}
 	}
-	return 0, fmt.Errorf("%s has no earlier revision that was deployed", e.stack)
+	return 0, fmt.Errorf("%s has no earlier revision that ended well", e.stack)
 }
 
 // Stacks lists the stacks that have records in a namespace, "" for all

@@ -82,14 +82,14 @@ func (x *execution) record(ctx context.Context) error {
 // inventory is what the stack may have in the cluster from now on: all of the
 // target, and what the last inventory lists and was found alive.
 func (x *execution) inventory() []item {
-	var items []item
+	items := []item{}
 	for i := range x.plan.Changes {
 		c := &x.plan.Changes[i]
 		uid := c.pin.uid
 		if uid == "" {
 			uid = c.sent.UID
 		}
-		items = append(items, item{ObjectKey: c.Object, UID: uid, Kept: c.Action == ActionKeep})
+		items = append(items, item{ObjectKey: c.Object, UID: uid})
 	}
 	slices.SortFunc(items, func(a, b item) int { return compareKeys(a.ObjectKey, b.ObjectKey) })
 	return items
@@ -127,7 +127,15 @@ func imagesOf(objects []*unstructured.Unstructured) []string {
 // finish records how the run ended. runCtx tells whether it was interrupted.
 func (x *execution) finish(ctx, runCtx context.Context, runErr error, history []Summary) error {
 	n := x.summary.Revision
-	x.summary.Status, x.summary.Duration = StatusDeployed, time.Since(x.started).Round(time.Millisecond)
+	if graceEnded(runCtx) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, interruptGrace) // who interrupts does not wait for long
+		defer cancel()
+	}
+	x.summary.Unverified = !x.run.Wait
+	x.summary.Changes = x.done()
+	x.result.Changes = x.summary.Changes
+	x.summary.Status, x.summary.Duration = StatusDeployed, Seconds(time.Since(x.started).Round(time.Millisecond))
 	if runErr != nil {
 		x.summary.Status, x.summary.Error = StatusFailed, strings.SplitN(runErr.Error(), "\n", 2)[0]
 		if graceEnded(runCtx) {
@@ -158,6 +166,17 @@ func (x *execution) finish(ctx, runCtx context.Context, runErr error, history []
 		return fmt.Errorf("applied and recorded as revision %d, but old revisions could not be removed: %w", n, err)
 	}
 	return nil
+}
+
+// done counts what was done, which after an error is less than was planned.
+func (x *execution) done() Counts {
+	counts := Counts{Unchanged: x.plan.Counts().Unchanged}
+	for _, o := range x.result.Outcomes {
+		if o.Error == "" {
+			counts.add(o.Action)
+		}
+	}
+	return counts
 }
 
 func (x *execution) outcome() outcome {

@@ -147,7 +147,7 @@ func (s state) deployment(h *Health) {
 	if status, reason, message := s.conditionOf("ReplicaFailure"); status == "True" {
 		h.Cause = &Cause{Reason: reason, Message: message, Field: fieldToBlame(reason, message)}
 	}
-	if r.Updated >= r.Desired && r.Total == r.Updated && available >= r.Desired {
+	if r.Updated == r.Desired && r.Total == r.Desired && available >= r.Desired {
 		h.ready()
 	}
 }

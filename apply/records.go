@@ -127,7 +127,7 @@ func (r *records) read(ctx context.Context, n int) (*Revision, error) {
 		return nil, err
 	}
 	if secret == nil {
-		return nil, fmt.Errorf("revision %d of %s does not exist", n, r.stack)
+		return nil, r.missing(ctx, n)
 	}
 	rev := &Revision{Summary: summaryOf(n, secret), key: secret.Data[keyRandom]}
 	if rev.Status == StatusCorrupt {
@@ -162,6 +162,23 @@ func (r *records) read(ctx context.Context, n int) (*Revision, error) {
 		}
 	}
 	return rev, nil
+}
+
+// missing says why a revision is not there: it was never made, or is no longer
+// kept.
+func (r *records) missing(ctx context.Context, n int) error {
+	all, err := r.list(ctx)
+	if err != nil {
+		return err
+	}
+	last := newest(all)
+	switch {
+	case last == nil:
+		return fmt.Errorf("%s: %w", r.stack, ErrNoStack)
+	case n < 1 || n > last.Revision:
+		return fmt.Errorf("there is no revision %d of %s, the newest is %d", n, r.stack, last.Revision)
+	}
+	return fmt.Errorf("revision %d of %s is no longer kept, the oldest is %d", n, r.stack, all[0].Revision)
 }
 
 // readOutcome returns what is known about the objects sent by a revision. A

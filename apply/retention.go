@@ -32,21 +32,25 @@ func (r *records) retire(ctx context.Context, o Options, target int) error {
 	return r.collect(ctx, kept)
 }
 
-// expired returns the numbers of the revisions to remove, oldest first.
+// expired returns the numbers of the revisions to remove, oldest first. Good
+// revisions and others are counted apart, so that a series of failures does
+// not push out what a rollback could go back to.
 func expired(all []Summary, o Options, target int) []int {
 	live := deployed(all)
 	keep := map[int]bool{live: true, target: true}
 	for _, s := range slices.Backward(all) { // the last good one before the live one
-		if s.Revision < live && s.Status == StatusSuperseded {
+		if s.Revision < live && s.good() {
 			keep[s.Revision] = true
 			break
 		}
 	}
 	var old []int
 	var size int64
+	count := map[bool]int{}
 	for i, s := range slices.Backward(all) {
 		size += s.Size
-		if beyond := len(all)-i > o.KeepRevisions || size > o.KeepBytes; beyond && !keep[s.Revision] && i != len(all)-1 {
+		count[s.good()]++
+		if beyond := count[s.good()] > o.KeepRevisions || size > o.KeepBytes; beyond && !keep[s.Revision] && i != len(all)-1 {
 			old = append(old, s.Revision)
 		}
 	}
@@ -168,6 +172,6 @@ func (x *execution) forget(ctx context.Context) error {
 	if err := x.engine.records.forget(ctx, x.plan.base.inventory); err != nil {
 		return fmt.Errorf("everything was deleted, but not the records of it: %w", err)
 	}
-	x.result.Revision, x.result.Status = 0, ""
+	x.result.Revision, x.result.Status, x.result.Changes = 0, "", x.done()
 	return x.lock.remove(ctx)
 }

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"encoding/json"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -30,15 +31,38 @@ type Summary struct {
 	Commit     string         `json:"commit,omitempty"`
 	Dirty      bool           `json:"dirty,omitempty"`
 	// CreatedAt is informative: order is by number, never by time.
-	CreatedAt   time.Time     `json:"createdAt"`
-	Duration    time.Duration `json:"duration,omitempty"` // nanoseconds; 0 while unknown
-	Environment string        `json:"environment,omitempty"`
-	CI          string        `json:"ci,omitempty"`   // URL of the CI run
-	Tool        string        `json:"tool,omitempty"` // version of stackctl
-	Images      []string      `json:"images"`
-	Changes     Counts        `json:"changes"`
-	Error       string        `json:"error,omitempty"` // why it failed
-	Size        int64         `json:"size,omitempty"`  // bytes of the record
+	CreatedAt   time.Time `json:"createdAt"`
+	Duration    Seconds   `json:"durationSeconds,omitempty"` // 0 while unknown
+	Environment string    `json:"environment,omitempty"`
+	CI          string    `json:"ci,omitempty"`   // URL of the CI run
+	Tool        string    `json:"tool,omitempty"` // version of stackctl
+	Images      []string  `json:"images"`
+	// Changes counts what was done; what is to be done while it is pending.
+	Changes Counts `json:"changes"`
+	Error   string `json:"error,omitempty"` // why it failed
+	Size    int64  `json:"size,omitempty"`  // bytes of the record
+	// Unverified marks a revision that ended without waiting for health.
+	Unverified bool `json:"unverified,omitempty"`
+}
+
+// good reports a revision that is worth going back to: everything it wanted
+// was applied and seen healthy.
+func (s Summary) good() bool {
+	return (s.Status == StatusDeployed || s.Status == StatusSuperseded) && !s.Unverified
+}
+
+// Seconds is a duration that marshals as a number of seconds.
+type Seconds time.Duration
+
+// MarshalJSON writes seconds with their fraction.
+func (s Seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *Seconds) UnmarshalJSON(b []byte) error {
+	var n float64
+	err := json.Unmarshal(b, &n)
+	*s = Seconds(n * float64(time.Second))
+	return err
 }
 
 // Revision is a record in full.
@@ -58,8 +82,7 @@ type Revision struct {
 // item is an object that the stack may have in the cluster.
 type item struct {
 	ObjectKey
-	UID  string `json:"uid,omitempty"`  // empty when not known at the time
-	Kept bool   `json:"kept,omitempty"` // no longer part of the stack
+	UID string `json:"uid,omitempty"` // empty when not known at the time
 }
 
 // sentFact is what is known of the last successful send of an object.

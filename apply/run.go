@@ -45,15 +45,18 @@ type Result struct {
 	// Revision is the number recorded; 0 when nothing was written.
 	Revision int            `json:"revision"`
 	Status   RevisionStatus `json:"status,omitempty"`
-	Changes  Counts         `json:"changes"`
-	Outcomes []Outcome      `json:"outcomes"`
+	// Changes counts what was done; after an error that is less than was planned.
+	Changes  Counts    `json:"changes"`
+	Outcomes []Outcome `json:"outcomes"`
 	// Health is the last state of each object that was waited for.
-	Health      []Health      `json:"health,omitempty"`
-	Interrupted []int         `json:"interrupted,omitempty"` // revisions of dead runs that this one closed
-	Duration    time.Duration `json:"duration"`              // nanoseconds
+	Health      []Health `json:"health,omitempty"`
+	Interrupted []int    `json:"interrupted,omitempty"` // revisions of dead runs that this one closed
+	Duration    Seconds  `json:"durationSeconds"`
 	// Left counts objects that are no longer part of the stack and were not
 	// pruned, because the run did not wait for health.
 	Left int `json:"left,omitempty"`
+	// Error says what stopped the run; empty when it ended well.
+	Error string `json:"error,omitempty"`
 }
 
 func (r Run) send(e Event) {

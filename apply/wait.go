@@ -192,7 +192,6 @@ func (x *execution) prune(ctx context.Context) error {
 	}
 	if x.plan.Verb != VerbDelete && !x.run.Wait {
 		x.result.Left = len(victims)
-		x.result.Changes.Deleted, x.summary.Changes.Deleted = 0, 0
 		return nil
 	}
 	x.run.send(Pruning{Count: len(victims)})

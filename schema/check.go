@@ -257,7 +257,7 @@ func (c *checker) wrongType(n *node, s *shape, path []string) {
 	case s.kind == cue.StringKind && n.kind != mapKind && n.kind != listKind:
 		hint = "put it in quotes: " + quote(n.text)
 	case s.kind == cue.ListKind && n.kind != mapKind:
-		hint = "write a list: [" + shown(n.text) + "]"
+		hint = "write a list: [" + strings.Join(strings.Fields(shown(n.text)), ", ") + "]"
 	case n.kind == mapKind && s.kind == cue.ListKind:
 		hint = "write a list: every item on a line that begins with -"
 	}

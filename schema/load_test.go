@@ -278,7 +278,7 @@ func TestFind(t *testing.T) {
 		t.Errorf("load without a name: %v", err)
 	}
 	os.WriteFile("stack.json", nil, 0o600)
-	if _, err := schema.Find("."); err == nil || !strings.Contains(err.Error(), "stack.yaml, stack.json are all here") {
+	if _, err := schema.Find("."); err == nil || !strings.Contains(err.Error(), "found stack.yaml and stack.json") {
 		t.Errorf("two there: %v", err)
 	}
 }

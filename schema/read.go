@@ -35,7 +35,7 @@ func Find(dir string) (string, error) {
 	case 1:
 		return found[0], nil
 	}
-	return "", fmt.Errorf("%s are all here: name one with -f", strings.Join(found, ", "))
+	return "", fmt.Errorf("found %s: name one with -f", strings.Join(found, " and "))
 }
 
 // input is a description that was read and not yet understood.

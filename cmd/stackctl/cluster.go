@@ -113,12 +113,10 @@ func (f *clusterFlags) noKubeconfig(access clientcmd.ConfigAccess) error {
 }
 
 func noContext(name string, known []string) error {
-	e := &clusterError{msg: fmt.Sprintf("there is no context %q in the kubeconfig", name), hint: "there are " + strings.Join(known, ", ")}
 	if name == "" {
-		e.msg = "the kubeconfig names no current context"
-		e.hint = "choose one with --context: " + strings.Join(known, ", ")
+		return &clusterError{msg: "the kubeconfig names no current context", hint: "choose one with --context: " + strings.Join(known, ", ")}
 	}
-	return e
+	return &usageError{msg: fmt.Sprintf("there is no context %q in the kubeconfig", name), hint: "there are " + strings.Join(known, ", ")}
 }
 
 // insecure returns a warning about a connection that anybody on the way can

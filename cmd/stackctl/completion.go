@@ -29,7 +29,8 @@ func newCompletion(e *env) *cobra.Command {
 		Short: "print the completion script of a shell",
 		Long: `Print a script that completes commands, flags, stacks, environments and
 revisions in bash, zsh, fish or powershell. Names that only a cluster knows
-are asked for, for a second at most.` + exitCodes(exitUsage),
+are asked for, for a second at most. The script for bash needs the package
+bash-completion.` + exitCodes(exitUsage),
 		Example: `  source <(stackctl completion bash)
   stackctl completion zsh > "${fpath[1]}/_stackctl"
   stackctl completion fish > ~/.config/fish/completions/stackctl.fish

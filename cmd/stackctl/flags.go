@@ -102,6 +102,21 @@ func (p *positive) Set(v string) error {
 	return nil
 }
 
+// name is a text that must not be empty: a script that passes an unset variable
+// means something else than no flag at all.
+type name string
+
+func (n *name) String() string { return string(*n) }
+func (n *name) Type() string   { return "string" }
+
+func (n *name) Set(v string) error {
+	if v == "" {
+		return fmt.Errorf("must not be empty")
+	}
+	*n = name(v)
+	return nil
+}
+
 // count is a number that is not negative.
 type count int
 
@@ -131,4 +146,5 @@ var (
 	_ pflag.Value = (*choice)(nil)
 	_ pflag.Value = (*positive)(nil)
 	_ pflag.Value = (*count)(nil)
+	_ pflag.Value = (*name)(nil)
 )

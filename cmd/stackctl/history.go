@@ -26,7 +26,9 @@ func newHistory(e *env) *cobra.Command {
 which commit (with a star when the files differed from it), with which images,
 and how many objects were created (+), updated (~) and deleted (-).
 
-A stack without any record is an error.` + refLong + exitCodes(exitUsage, "3 the cluster failed, or there is no such stack", exitUnknown, exitSignal),
+The 10 last revisions that ended well are kept, and the 10 last that did not;
+never removed are the live one and the good one before it. A stack without any
+record is an error.` + refLong + exitCodes(exitUsage, "3 the cluster failed, or there is no such stack", exitUnknown, exitSignal),
 		Example: `  stackctl history
   stackctl history recipes -n shop
   stackctl history recipes -o json`,

@@ -68,6 +68,7 @@ func newRoot(e *env) *cobra.Command {
 			}
 			return c.Help()
 		},
+		Version:           toolVersion(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
@@ -85,6 +86,8 @@ func newRoot(e *env) *cobra.Command {
 		command.GroupID = c.group
 		root.AddCommand(command)
 	}
+	root.InitDefaultVersionFlag()
+	root.Flags().Lookup("version").Usage = "print the version"
 	root.InitDefaultHelpFlag()
 	root.Flags().Lookup("help").Usage = "show this help"
 	for _, c := range root.Commands() {

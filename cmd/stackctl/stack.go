@@ -30,7 +30,7 @@ func (f *fileFlags) set(c *cobra.Command) {
 }
 
 func (f *fileFlags) setEnvironment(c *cobra.Command) {
-	c.Flags().StringVarP(&f.environment, "env", "e", "", "`NAME` of an environment of the file")
+	c.Flags().VarP((*name)(&f.environment), "env", "e", "`NAME` of an environment of the file")
 	completeFlag(c, "env", f.completeEnvironment)
 }
 
@@ -89,7 +89,7 @@ func load(ctx context.Context, e *env, file, environment string) (*schema.Stack,
 
 // errorContext is what the text of an error may draw on.
 func (e *env) errorContext(locate func(apply.ObjectKey, string) (schema.Pos, string)) ui.ErrorContext {
-	return ui.ErrorContext{Options: e.options(e.stderr), Locate: locate, Source: e.source}
+	return ui.ErrorContext{Options: e.options(e.stderr), Locate: locate, Source: e.source, Command: commandLine(e.args)}
 }
 
 // source returns the text of a file of the user's, for the line an error is
@@ -238,6 +238,14 @@ const refLong = `
 Without STACK it is the one that the file in the working directory describes.
 With it, no file is read, and the namespace is the one of -n or the context.`
 
+// nameIt says how to go on without a description, where there is none.
+func (f *refFlags) nameIt(err error) error {
+	if _, found := schema.Find("."); found == nil {
+		return err // there is one, and it is wrong
+	}
+	return &usageError{msg: "no STACK is named, and " + err.Error(), hint: "name the stack; `stackctl list` shows those there are", err: err}
+}
+
 // open returns the session of the stack that the arguments name.
 func (f *refFlags) open(ctx context.Context, e *env, args []string) (*session, error) {
 	if len(args) == 1 && f.environment != "" {
@@ -247,7 +255,7 @@ func (f *refFlags) open(ctx context.Context, e *env, args []string) (*session, e
 	var err error
 	if len(args) == 0 {
 		if specs, err = f.load(ctx, e); err != nil {
-			return nil, err
+			return nil, f.nameIt(err)
 		}
 	}
 	conn, err := f.connect()

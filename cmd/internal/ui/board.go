@@ -19,7 +19,8 @@ type board struct {
 	phase     string
 	total     int // objects to write
 	applied   int
-	holder    string // of the lock waited for, when last told
+	holder    string    // of the lock waited for, when last told
+	spoke     time.Time // when a line was last written
 	rows      []*boardRow
 }
 
@@ -64,11 +65,31 @@ func (b *board) event(e apply.Event, now time.Time) []string {
 
 // line formats a line that stays, beginning with the age of the run.
 func (b *board) line(now time.Time, format string, args ...any) []string {
+	b.spoke = now
 	var text bytes.Buffer
 	p := NewPrinter(&text, Options{Color: b.o.Color, Now: now})
 	p.printf("%s  ", styled{dim, fmt.Sprintf("%6s", clock(now.Sub(b.began)))})
 	p.printf(format, args...)
 	return strings.Split(strings.ReplaceAll(text.String(), "\n", "\n          "), "\n")
+}
+
+// silence is how long a log may be without a line before it looks hung.
+const silence = 30 * time.Second
+
+// alive returns lines about what is waited for when nothing was written for
+// long. A block needs none: its clock runs.
+func (b *board) alive(now time.Time) []string {
+	if b.o.Live || now.Sub(b.spoke) < silence {
+		return nil
+	}
+	var all []string
+	for _, r := range b.rows {
+		if r.health.State != apply.StateReady {
+			r.told = ""
+			all = append(all, b.tell(r, now)...)
+		}
+	}
+	return all
 }
 
 // lockWait tells who holds the lock, once; the block counts down.

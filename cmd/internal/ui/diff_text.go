@@ -57,13 +57,13 @@ func (t *planText) inSync() {
 		t.printf("No changes: %s matches revision %d.\n", t.plan.Stack.Name, t.plan.Base)
 		return
 	}
-	t.printf("No changes, but revision %d did not end well: an apply waits for health and records a finished revision.\n", t.plan.Base)
+	t.printf("No changes, but revision %d has not ended well: `stackctl apply` writes no object, waits until all are ready, and records how that ended.\n", t.plan.Base)
 }
 
 func (t *planText) changes() {
 	t.printf("\n")
 	if t.plan.CreateNamespace {
-		t.printf("%s Namespace/%s  does not exist yet, and is never deleted again\n", styled{green, "+"}, t.plan.Stack.Namespace)
+		t.printf("%s Namespace/%s  does not exist yet; stackctl creates it, and never deletes a namespace\n", styled{green, "+"}, t.plan.Stack.Namespace)
 	}
 	for _, c := range t.plan.Changes {
 		t.change(c)
@@ -220,8 +220,11 @@ func (t *planText) conflictHelp() {
 	if len(all) == 0 {
 		return
 	}
-	t.printf("%s: an apply stops before its first write\n", styled{red, plural(len(all), "conflict")})
-	for _, hint := range conflictHints(all) {
+	t.printf("%s: the run stops before its first write\n", styled{red, plural(len(all), "conflict")})
+	if !t.full {
+		return // the run is about to say it as an error, with the ways out
+	}
+	for _, hint := range conflictHints(all, "stackctl apply") {
 		t.hint(hint)
 	}
 }

@@ -14,6 +14,8 @@ type ErrorContext struct {
 	Options
 	// Source returns the text of a file the user wrote; nil when unknown.
 	Source func(file string) []byte
+	// Command is the command line that met the error, for hints to repeat.
+	Command string
 	// Locate returns the place in the user's file that a field of an app comes
 	// from.
 	Locate func(object apply.ObjectKey, field string) (schema.Pos, string)
@@ -140,20 +142,20 @@ func (t errorText) conflicts(e *apply.ConflictError) {
 		t.printf("  %s: %s: set to %s by %s, the stack says %s\n",
 			c.Object, c.Path, Value(c.Live), t.setter(c.Manager, c.Since), Value(c.Want))
 	}
-	for _, hint := range conflictHints(e.Conflicts) {
+	for _, hint := range conflictHints(e.Conflicts, t.c.Command) {
 		t.hint(hint)
 	}
 }
 
 // conflictHints are the ways out of conflicts.
-func conflictHints(conflicts []apply.Conflict) (hints []string) {
+func conflictHints(conflicts []apply.Conflict, command string) (hints []string) {
 	var fields, foreign bool
 	for _, c := range conflicts {
 		fields = fields || !c.Foreign()
 		foreign = foreign || c.Foreign()
 	}
 	if fields {
-		hints = append(hints, "to set the stack's values: `stackctl apply --force-conflicts`; to keep theirs: put them into the stack's file, or leave the field out of it")
+		hints = append(hints, "to set the stack's values: `"+command+" --force-conflicts`; to keep theirs: put them into the stack's file, or leave the field out of it")
 	}
 	if foreign {
 		hints = append(hints, "an object of somebody else is never taken over: rename the app, or delete the object if nobody needs it")

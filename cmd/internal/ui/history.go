@@ -14,7 +14,7 @@ func WriteHistory(w io.Writer, revisions []apply.Summary, o Options) error {
 	var t table
 	t.row("REVISION", "AGE", "STATUS", "CAUSE", "AUTHOR", "COMMIT", "IMAGES", "CHANGES")
 	for _, r := range revisions {
-		t.row(r.Revision, Age(o.Now, r.CreatedAt), revisionStatus(r.Status), orNone(shorten(r.Cause, 60)),
+		t.row(r.Revision, Age(o.Now, r.CreatedAt), revisionStatus(r), orNone(shorten(r.Cause, 60)),
 			orNone(r.Author), orNone(commit(r)), orNone(images(r.Images)), changes(r.Changes))
 	}
 	p := NewPrinter(w, o)
@@ -22,16 +22,22 @@ func WriteHistory(w io.Writer, revisions []apply.Summary, o Options) error {
 	return p.Err()
 }
 
-func revisionStatus(s apply.RevisionStatus) styled {
-	switch s {
-	case apply.StatusDeployed:
-		return styled{green, s}
-	case apply.StatusFailed, apply.StatusCorrupt:
-		return styled{red, s}
-	case apply.StatusPending, apply.StatusInterrupted:
-		return styled{yellow, s}
+// revisionStatus is the status of a revision, and whether nobody waited to see
+// what became of it.
+func revisionStatus(r apply.Summary) styled {
+	text := string(r.Status)
+	if r.Unverified && (r.Status == apply.StatusDeployed || r.Status == apply.StatusSuperseded) {
+		return styled{yellow, text + ", unverified"}
 	}
-	return styled{plain, s}
+	switch r.Status {
+	case apply.StatusDeployed:
+		return styled{green, text}
+	case apply.StatusFailed, apply.StatusCorrupt:
+		return styled{red, text}
+	case apply.StatusPending, apply.StatusInterrupted:
+		return styled{yellow, text}
+	}
+	return styled{plain, text}
 }
 
 // commit is a short git commit, with a star when the files differed from it.
@@ -87,7 +93,7 @@ func WriteStacks(w io.Writer, stacks []apply.StackSummary, namespaces bool, o Op
 	}
 	t.row(head[cut:]...)
 	for _, s := range stacks {
-		cells := []any{s.Namespace, s.Name, s.Latest.Revision, revisionStatus(s.Latest.Status), live(s.Deployed),
+		cells := []any{s.Namespace, s.Name, s.Latest.Revision, revisionStatus(s.Latest), live(s.Deployed),
 			Age(o.Now, s.Latest.CreatedAt), orNone(images(s.Latest.Images))}
 		t.row(cells[cut:]...)
 	}

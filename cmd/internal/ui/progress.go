@@ -113,7 +113,7 @@ func (p *Progress) show() {
 // here: the run matters, not its picture.
 func (p *Progress) draw(last bool) {
 	p.mu.Lock()
-	pending := p.pending
+	pending := append(p.pending, p.board.alive(p.o.Now())...)
 	p.pending = nil
 	var block []string
 	width := 0

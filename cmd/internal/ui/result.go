@@ -3,6 +3,7 @@ package ui
 import (
 	"io"
 	"strings"
+	"time"
 
 	"stackctl.dev/stackctl/apply"
 )
@@ -16,11 +17,11 @@ func WriteResult(w io.Writer, plan *apply.Plan, r *apply.Result, o Options) erro
 	}
 	switch {
 	case plan.Verb == apply.VerbDelete:
-		p.printf("Deleted %s: %s in %s.\n", r.Stack.Name, plural(r.Changes.Deleted, "object"), round(r.Duration))
+		p.printf("Deleted %s: %s in %s.\n", r.Stack.Name, plural(r.Changes.Deleted, "object"), round(time.Duration(r.Duration)))
 	case r.Revision == 0:
 		p.printf("No changes: %s matches revision %d.\n", r.Stack.Name, plan.Base)
 	default:
-		p.printf("%s %s: revision %d, %s in %s.\n", done(plan.Verb), r.Stack.Name, r.Revision, counts(r.Changes), round(r.Duration))
+		p.printf("%s %s: revision %d, %s in %s.\n", done(plan.Verb), r.Stack.Name, r.Revision, counts(r.Changes), round(time.Duration(r.Duration)))
 	}
 	if r.Left > 0 {
 		p.printf("%s left in place, since this run did not wait for health: `stackctl apply` removes what the stack no longer has\n",

@@ -13,7 +13,7 @@ func WriteStatus(w io.Writer, s *apply.Status, context string, c ErrorContext) e
 	t := errorText{NewPrinter(w, c.Options), c}
 	t.printf("stack %s in namespace %s, context %s\n", styled{bold, s.Stack.Name}, styled{bold, s.Stack.Namespace}, context)
 	if r := s.Revision; r != nil {
-		t.printf("revision %d: %s %s ago by %s", r.Revision, revisionStatus(r.Status), Age(t.o.Now, r.CreatedAt), orNone(r.Author))
+		t.printf("revision %d: %s %s ago by %s", r.Revision, revisionStatus(*r), Age(t.o.Now, r.CreatedAt), orNone(r.Author))
 		if r.Cause != "" {
 			t.printf(": %s", r.Cause)
 		}

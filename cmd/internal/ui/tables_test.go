@@ -80,10 +80,10 @@ func TestResults(t *testing.T) {
 		verb   apply.Verb
 		result apply.Result
 	}{
-		{apply.VerbApply, apply.Result{Revision: 2, Changes: apply.Counts{Created: 1, Updated: 2, Unchanged: 4}, Duration: 12300 * time.Millisecond}},
+		{apply.VerbApply, apply.Result{Revision: 2, Changes: apply.Counts{Created: 1, Updated: 2, Unchanged: 4}, Duration: apply.Seconds(12300 * time.Millisecond)}},
 		{apply.VerbApply, apply.Result{Changes: apply.Counts{Unchanged: 7}}},
-		{apply.VerbApply, apply.Result{Revision: 3, Changes: apply.Counts{Updated: 1}, Interrupted: []int{2}, Left: 1, Duration: 440 * time.Millisecond}},
-		{apply.VerbRollback, apply.Result{Revision: 4, Changes: apply.Counts{Deleted: 1}, Duration: 2 * time.Minute}},
+		{apply.VerbApply, apply.Result{Revision: 3, Changes: apply.Counts{Updated: 1}, Interrupted: []int{2}, Left: 1, Duration: apply.Seconds(440 * time.Millisecond)}},
+		{apply.VerbRollback, apply.Result{Revision: 4, Changes: apply.Counts{Deleted: 1}, Duration: apply.Seconds(2 * time.Minute)}},
 		{apply.VerbDelete, apply.Result{Changes: apply.Counts{Deleted: 7}, Duration: time.Second}},
 	} {
 		c.result.Stack = stack
