@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -25,7 +26,8 @@ import (
 )
 
 // cluster is the API server as the engine sees it: a few verbs on any kind,
-// each bounded in time, and never retried unless the caller asks for it.
+// each bounded in time. Beyond what client-go repeats by itself (answers with
+// Retry-After) nothing is retried unless the caller asks for it.
 type cluster struct {
 	server      string
 	manager     string // field manager of the stack
@@ -70,7 +72,9 @@ func (c *cluster) connect(config *rest.Config, client *http.Client) (err error) 
 	if c.leases, err = coordinationv1.NewForConfigAndClient(config, client); err != nil {
 		return err
 	}
-	d, err := discovery.NewDiscoveryClientForConfigAndClient(config, client)
+	bounded := *client // discovery takes no context
+	bounded.Timeout = c.timeout
+	d, err := discovery.NewDiscoveryClientForConfigAndClient(config, &bounded)
 	if err != nil {
 		return err
 	}
@@ -125,10 +129,20 @@ func (c *cluster) each(ctx context.Context, n int, f func(context.Context, int) 
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return f(ctx, i)
+			return recovered(func() error { return f(ctx, i) })
 		})
 	}
 	return g.Wait()
+}
+
+// recovered turns a panic into an error, on whatever goroutine it happens.
+func recovered(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return f()
 }
 
 // mapping finds the resource of a kind; an empty version asks for the
@@ -153,9 +167,12 @@ func (c *cluster) resource(key ObjectKey, version string) (dynamic.ResourceInter
 	return c.dynamic.Resource(m.Resource), nil
 }
 
-// get reads an object; nil when there is none.
+// get reads an object; nil when there is none, or when its kind is gone.
 func (c *cluster) get(ctx context.Context, key ObjectKey, version string) (*unstructured.Unstructured, error) {
 	r, err := c.resource(key, version)
+	if meta.IsNoMatchError(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -187,10 +204,14 @@ func (c *cluster) getMetadata(ctx context.Context, key ObjectKey) (*metav1.Parti
 	return o, err
 }
 
-// listMetadata lists the metadata of the objects of a kind that match selector.
-func (c *cluster) listMetadata(ctx context.Context, gvr schema.GroupVersionResource, namespace, selector string) ([]metav1.PartialObjectMetadata, error) {
+func labelled(selector string) metav1.ListOptions {
+	return metav1.ListOptions{LabelSelector: selector}
+}
+
+// listMetadata lists the metadata of the objects of a kind that options select.
+func (c *cluster) listMetadata(ctx context.Context, gvr schema.GroupVersionResource, namespace string, options metav1.ListOptions) ([]metav1.PartialObjectMetadata, error) {
 	var all []metav1.PartialObjectMetadata
-	options := metav1.ListOptions{LabelSelector: selector, Limit: 2000}
+	options.Limit = 2000
 	for {
 		page, err := func() (*metav1.PartialObjectMetadataList, error) {
 			ctx, cancel := c.within(ctx)

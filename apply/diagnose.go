@@ -19,6 +19,10 @@ const (
 type diagnosis struct {
 	since map[string]time.Time
 	now   func() time.Time
+	// fresh reports a workload whose pods are of this run. The trouble of older
+	// pods may be what this run mends, so it is final only if it lasts. Nil
+	// takes every trouble at its word.
+	fresh func(ObjectKey) bool
 }
 
 func newDiagnosis() *diagnosis { return &diagnosis{since: map[string]time.Time{}, now: time.Now} }
@@ -67,8 +71,15 @@ func (d *diagnosis) conclude(h *Health, pod *Cause) {
 		quota := strings.Contains(c.Message, "exceeded quota")
 		c.Final = !quota && strings.Contains(c.Message, "forbidden") || d.lasts(h.Object.String()+c.Reason) >= giveUpAfter
 	}
-	if h.Cause != nil && h.Cause.Final {
+	if c := h.Cause; c != nil && c.Final && d.fresh != nil && !d.fresh(h.Object) && isWorkload(h.Object) && c.Reason != reasonPaused {
+		c.Final = d.lasts(h.Object.String()) >= giveUpAfter
+	}
+	switch {
+	case h.Cause == nil:
+	case h.Cause.Final:
 		h.State = StateFailed
+	case h.State == StateFailed:
+		h.State = StateProgressing
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -70,6 +69,7 @@ type execution struct {
 	run     Run
 	started time.Time
 	lock    *lock
+	records *records // as this run may write them
 	summary Summary
 	key     []byte
 
@@ -100,8 +100,8 @@ func (x *execution) refuse() error {
 	return nil
 }
 
-// locked does all that needs the lock. The context may end at any time; what
-// closes the run uses one that does not.
+// locked does all that needs the lock. What closes the run does not end with
+// its context, but when that was interrupted, nobody waits for it for long.
 func (x *execution) locked(ctx context.Context) (err error) {
 	if x.plan.CreateNamespace {
 		if err := x.createNamespace(ctx); err != nil {
@@ -111,39 +111,69 @@ func (x *execution) locked(ctx context.Context) (err error) {
 	if x.lock, err = x.engine.acquire(ctx, x.plan.Verb, x.run); err != nil {
 		return err
 	}
+	x.records = x.engine.records.under(x.lock)
+	history, err := x.begin(ctx)
+	if err == nil {
+		err = x.guarded(ctx)
+	}
+	interrupted := graceEnded(ctx)
 	closing := context.WithoutCancel(ctx)
-	defer func() {
-		if releaseErr := x.lock.release(closing); releaseErr != nil && err == nil {
-			err = fmt.Errorf("release the lock: %w", releaseErr)
-		}
-	}()
-	history, err := x.engine.records.list(ctx)
-	if err != nil {
-		return err
+	if interrupted {
+		var cancel context.CancelFunc
+		closing, cancel = context.WithTimeout(closing, interruptGrace)
+		defer cancel()
 	}
-	if err := x.recheck(ctx, history); err != nil {
-		return interrupted(ctx, 0, err)
+	switch {
+	case x.summary.Revision == 0: // nothing was recorded, so nothing was written
+	case err == nil && x.plan.Verb == VerbDelete:
+		err = x.forget(closing)
+	default:
+		err = x.finish(closing, err, history, interrupted)
 	}
-	if err := x.closeAbandoned(ctx, history); err != nil {
-		return err
+	if releaseErr := x.lock.release(closing); releaseErr != nil && err == nil {
+		err = fmt.Errorf("release the lock: %w", releaseErr)
 	}
-	if err := x.record(ctx); err != nil {
-		return err
+	if interrupted && err != nil {
+		return &InterruptedError{Revision: x.summary.Revision, Err: err}
 	}
-	err = x.guarded(ctx)
-	if err == nil && x.plan.Verb == VerbDelete {
-		return x.forget(closing)
-	}
-	return x.finish(closing, ctx, err, history)
+	return err
 }
 
+// begin does what comes before the first write to an object.
+func (x *execution) begin(ctx context.Context) ([]Summary, error) {
+	history, err := x.engine.records.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.recheck(ctx, history); err != nil {
+		return nil, err
+	}
+	if err := x.closeAbandoned(ctx, history); err != nil {
+		return nil, err
+	}
+	return history, x.record(ctx)
+}
+
+// createNamespace makes the namespace of the stack, which the lock and the
+// records need. If the stack itself describes it, it is made as described.
 func (x *execution) createNamespace(ctx context.Context) error {
-	ns := &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: x.engine.stack.Namespace}}
+	key := ObjectKey{Kind: "Namespace", Name: x.engine.stack.Namespace}
+	for i := range x.plan.Changes {
+		if c := &x.plan.Changes[i]; c.Object == key {
+			got, err := x.engine.cluster.apply(ctx, c.send, patchOptions{})
+			if err != nil {
+				return describe("create", key, err)
+			}
+			c.pin, c.made = pin{uid: string(got.GetUID())}, true
+			return nil
+		}
+	}
 	reqCtx, cancel := x.engine.cluster.within(ctx)
 	defer cancel()
+	ns := &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: key.Name}}
 	_, err := x.engine.cluster.core.Namespaces().Create(reqCtx, ns, metav1.CreateOptions{FieldManager: x.engine.cluster.manager})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return describe("create", ObjectKey{Kind: "Namespace", Name: ns.Name}, err)
+		return describe("create", key, err)
 	}
 	return nil
 }
@@ -164,7 +194,7 @@ func (x *execution) recheck(ctx context.Context, history []Summary) error {
 	err := x.engine.cluster.each(ctx, len(x.plan.Changes), func(ctx context.Context, i int) (err error) {
 		change := &x.plan.Changes[i]
 		switch {
-		case change.Deferred:
+		case change.Deferred, change.made:
 		case change.Action == ActionCreate, change.Action == ActionUpdate:
 			stale[i], err = x.recheckWrite(ctx, p, change)
 		case change.Action == ActionDelete:
@@ -229,21 +259,18 @@ func (x *execution) recheckDelete(ctx context.Context, p *planner, change *Chang
 
 // guarded does the work of the run and turns a panic into an error, so that
 // the end of the run is recorded in any case.
-func (x *execution) guarded(ctx context.Context) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	if err := x.applyStages(ctx); err != nil {
-		return err
-	}
-	if x.run.Wait && x.plan.Verb != VerbDelete {
-		if err := x.awaitHealth(ctx); err != nil {
+func (x *execution) guarded(ctx context.Context) error {
+	return recovered(func() error {
+		if err := x.applyStages(ctx); err != nil {
 			return err
 		}
-	}
-	return x.prune(ctx)
+		if x.run.Wait && x.plan.Verb != VerbDelete {
+			if err := x.awaitHealth(ctx); err != nil {
+				return err
+			}
+		}
+		return x.prune(ctx)
+	})
 }
 
 func (x *execution) applyStages(ctx context.Context) error {
@@ -261,6 +288,11 @@ func (x *execution) applyStages(ctx context.Context) error {
 		if err := x.applyStage(ctx, todo); err != nil {
 			return err
 		}
+		if s == stageNamespaces {
+			if err := x.keepLateValues(ctx); err != nil {
+				return err
+			}
+		}
 		if s == stageKinds {
 			if err := x.awaitKinds(ctx, todo); err != nil {
 				return err
@@ -268,6 +300,17 @@ func (x *execution) applyStages(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// keepLateValues stores the data of Secrets whose namespace was just made.
+func (x *execution) keepLateValues(ctx context.Context) error {
+	var late []*unstructured.Unstructured
+	for i := range x.plan.Changes {
+		if c := &x.plan.Changes[i]; c.Deferred && c.Object.isSecret() {
+			late = append(late, c.send)
+		}
+	}
+	return x.records.keepValues(ctx, x.key, late, func(string) bool { return true })
 }
 
 // applyStage writes the objects of one stage. After an error what is in flight
@@ -292,18 +335,26 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 	if graceEnded(ctx) {
 		return context.Canceled
 	}
-	o := c.send
+	o := c.send.DeepCopy()
 	if c.pin.uid != "" {
-		o = o.DeepCopy()
 		o.SetUID(types.UID(c.pin.uid))
+	} else {
+		// A version that no object has: the server creates the object, but
+		// answers with a conflict if somebody else was faster.
+		o.SetResourceVersion("1")
 	}
 	var got *unstructured.Unstructured
+	tries := 0
 	err := x.write(ctx, func(ctx context.Context) (err error) {
+		tries++
 		got, err = x.engine.cluster.apply(ctx, o, patchOptions{force: len(c.Conflicts) > 0 && x.run.ForceConflicts})
 		if c.Deferred && (meta.IsNoMatchError(err) || apierrors.IsNotFound(err)) {
 			// A kind is served a moment after it was called established.
 			x.engine.cluster.mapper.Reset()
 			return &notServedError{err}
+		}
+		if tries > 1 && c.pin.uid == "" && apierrors.IsConflict(err) && !isFieldConflict(err) {
+			return x.createdBefore(ctx, c, &got, err)
 		}
 		return err
 	})
@@ -314,6 +365,8 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 		err = fmt.Errorf("apply %s: it was deleted or replaced during the run; apply again", c.Object)
 	case isFieldConflict(err):
 		err = fmt.Errorf("apply %s: somebody took a field of it during the run; apply again to see which", c.Object)
+	case apierrors.IsConflict(err):
+		err = fmt.Errorf("apply %s: somebody made an object of that name during the run; apply again", c.Object)
 	default:
 		err = describe("apply", c.Object, err)
 	}
@@ -328,6 +381,20 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 		UID: string(got.GetUID()), Entry: ownEntry(got.GetManagedFields(), x.engine.stack.Manager()),
 		Digest: keyed(x.key, canonical(c.send.Object)), Cause: causeOf(c.send),
 	}
+	return nil
+}
+
+// createdBefore looks whether an object that exists was made by an earlier try
+// of this run whose answer was lost: then only this stack's manager is on it.
+func (x *execution) createdBefore(ctx context.Context, c *Change, got **unstructured.Unstructured, conflict error) error {
+	live, err := x.engine.cluster.get(ctx, c.Object, c.send.GroupVersionKind().Version)
+	if err != nil || live == nil {
+		return conflict
+	}
+	if ownEntry(live.GetManagedFields(), x.engine.stack.Manager()) == "" {
+		return conflict
+	}
+	*got = live
 	return nil
 }
 

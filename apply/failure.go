@@ -151,7 +151,7 @@ func statusText(key ObjectKey, s *metav1.Status) string {
 }
 
 var (
-	quotedValue = regexp.MustCompile(`((?:Invalid|Unsupported|Duplicate) value|Too long|Too many): (".*?"|\{.*\}|&?[a-zA-Z0-9.]+\{.*\}|\[.*\]|[^\s:]+)(: |$)`)
+	quotedValue = regexp.MustCompile(`((?:Invalid|Unsupported|Duplicate) value|Too long|Too many): ("(?:[^"\\]|\\.)*"|\{.*\}|&?[a-zA-Z0-9.]+\{.*\}|\[.*\]|[^\s:]+)(: |$)`)
 	gotValue    = regexp.MustCompile(`got &value[^\n]*`)
 	shortScalar = regexp.MustCompile(`^(-?[0-9.]+|"[^"\s]{0,63}")$`)
 )
@@ -159,6 +159,7 @@ var (
 // withoutValue cuts the values out of a server's text, but for short scalars
 // of objects that hold no data of their own.
 func withoutValue(key ObjectKey, text string) string {
+	text, _, _ = strings.Cut(text, "\n") // what follows compares objects value by value
 	text = gotValue.ReplaceAllString(text, "got another type")
 	return quotedValue.ReplaceAllStringFunc(text, func(m string) string {
 		parts := quotedValue.FindStringSubmatch(m)

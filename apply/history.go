@@ -53,16 +53,15 @@ func Stacks(ctx context.Context, config *rest.Config, namespace string) ([]Stack
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := c.listMetadata(ctx, secretsResource, namespace, labelRecord+"=revision,"+labelManagedBy+"="+managedBy)
+	secrets, err := c.listMetadata(ctx, secretsResource, namespace, revisions)
 	if err != nil {
 		return nil, forbidden(fmt.Errorf("list stacks: %w", err))
 	}
 	found := map[Stack][]Summary{}
 	for i := range secrets {
 		s := &secrets[i]
-		stack := Stack{Namespace: s.Namespace, Name: s.Labels[labelRecordOf]}
-		number, ok := strings.CutPrefix(s.Name, "stackctl."+stack.Name+".v")
-		if n, err := strconv.Atoi(number); ok && err == nil {
+		if name, n, ok := parseIndexName(s.Name); ok {
+			stack := Stack{Namespace: s.Namespace, Name: name}
 			found[stack] = append(found[stack], summaryOf(n, s))
 		}
 	}
@@ -119,6 +118,17 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	}
 	s.Routes = routesOf(live, pods)
 	return s, nil
+}
+
+// parseIndexName reads the stack and the number from the name of an index.
+func parseIndexName(name string) (stack string, n int, ok bool) {
+	i := strings.LastIndex(name, ".v")
+	stack, ok = strings.CutPrefix(name[:max(i, 0)], "stackctl.")
+	if !ok {
+		return "", 0, false
+	}
+	n, err := strconv.Atoi(name[i+2:])
+	return stack, n, err == nil
 }
 
 func (e *Engine) lastReadable(ctx context.Context, history []Summary) (*Revision, error) {

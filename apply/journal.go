@@ -20,7 +20,7 @@ func (x *execution) closeAbandoned(ctx context.Context, history []Summary) error
 			continue
 		}
 		history[i].Status = StatusInterrupted
-		if err := x.write(ctx, func(ctx context.Context) error { return x.engine.records.setStatus(ctx, history[i]) }); err != nil {
+		if err := x.records.setStatus(ctx, history[i], StatusPending); err != nil {
 			return fmt.Errorf("close the interrupted revision %d: %w", history[i].Revision, err)
 		}
 		x.result.Interrupted = append(x.result.Interrupted, history[i].Revision)
@@ -66,7 +66,13 @@ func (x *execution) record(ctx context.Context) error {
 		x.summary.Cause = cause
 	}
 	d := &draft{summary: x.summary, objects: objects, source: x.plan.target.Source, inventory: x.inventory(), key: x.key, run: x.lock.holder.run}
-	err := x.write(ctx, func(ctx context.Context) error { return x.engine.records.create(ctx, d) })
+	d.later = map[string]bool{}
+	for i := range x.plan.Changes {
+		if c := &x.plan.Changes[i]; c.Object.isSecret() && c.Deferred {
+			d.later[c.Object.Namespace] = true
+		}
+	}
+	err := x.records.create(ctx, d)
 	if apierrors.IsAlreadyExists(err) {
 		return &StalePlanError{Reasons: []string{fmt.Sprintf("revision %d was recorded meanwhile", n)}}
 	}
@@ -124,45 +130,46 @@ func imagesOf(objects []*unstructured.Unstructured) []string {
 	return slices.Compact(images)
 }
 
-// finish records how the run ended. runCtx tells whether it was interrupted.
-func (x *execution) finish(ctx, runCtx context.Context, runErr error, history []Summary) error {
+// finish records how the run ended. The context is not that of the run, which
+// may have ended; interrupted tells.
+func (x *execution) finish(ctx context.Context, runErr error, history []Summary, interrupted bool) error {
 	n := x.summary.Revision
-	if graceEnded(runCtx) {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, interruptGrace) // who interrupts does not wait for long
-		defer cancel()
-	}
 	x.summary.Unverified = !x.run.Wait
 	x.summary.Changes = x.done()
 	x.result.Changes = x.summary.Changes
 	x.summary.Status, x.summary.Duration = StatusDeployed, Seconds(time.Since(x.started).Round(time.Millisecond))
 	if runErr != nil {
 		x.summary.Status, x.summary.Error = StatusFailed, strings.SplitN(runErr.Error(), "\n", 2)[0]
-		if graceEnded(runCtx) {
+		if interrupted {
 			x.summary.Status, x.summary.Error = StatusInterrupted, "interrupted"
 		}
 	}
-	var lost *LockLostError
-	if errors.As(runErr, &lost) {
-		return runErr // somebody else decides by now what becomes of this revision
-	}
-	if err := x.engine.records.finish(ctx, x.summary, x.lock.holder.run, x.outcome()); err != nil {
-		return errors.Join(runErr, &NotRecordedError{Revision: n, Err: err})
+	// Without the lock this fails: somebody else decides by now what becomes of
+	// the revision.
+	if err := x.records.finish(ctx, x.summary, x.lock.holder.run, x.outcome()); err != nil {
+		var lost *LockLostError
+		switch {
+		case runErr == nil && !errors.As(err, &lost):
+			return &NotRecordedError{Revision: n, Err: err}
+		case runErr == nil || errors.As(runErr, &lost):
+			return err
+		}
+		return fmt.Errorf("%w\nrevision %d could not be recorded as %s: %v", runErr, n, x.summary.Status, err)
 	}
 	x.result.Status = x.summary.Status
 	if runErr != nil {
-		return interrupted(runCtx, n, runErr)
+		return runErr
 	}
 	for _, s := range history {
 		if s.Status != StatusDeployed {
 			continue
 		}
 		s.Status = StatusSuperseded
-		if err := x.engine.records.setStatus(ctx, s); err != nil {
+		if err := x.records.setStatus(ctx, s, StatusDeployed); err != nil {
 			return &NotRecordedError{Revision: n, Err: err}
 		}
 	}
-	if err := x.engine.records.retire(ctx, x.engine.options, x.plan.RollbackTo); err != nil {
+	if err := x.records.retire(ctx, x.engine.options, x.plan.RollbackTo); err != nil {
 		return fmt.Errorf("applied and recorded as revision %d, but old revisions could not be removed: %w", n, err)
 	}
 	return nil
@@ -180,17 +187,10 @@ func (x *execution) done() Counts {
 }
 
 func (x *execution) outcome() outcome {
+	slices.SortFunc(x.result.Outcomes, func(a, b Outcome) int { return compareKeys(a.Object, b.Object) })
 	o := outcome{Outcomes: x.result.Outcomes}
 	for _, k := range sortedKeys(x.sent) {
 		o.Sent = append(o.Sent, sentObject{k, x.sent[k]})
 	}
 	return o
-}
-
-// interrupted wraps the error of a run whose context ended.
-func interrupted(ctx context.Context, revision int, err error) error {
-	if !graceEnded(ctx) {
-		return err
-	}
-	return &InterruptedError{Revision: revision, Err: err}
 }

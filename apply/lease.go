@@ -102,14 +102,9 @@ func (e *Engine) acquire(ctx context.Context, verb Verb, run Run) (*lock, error)
 			return nil, err
 		}
 		if lease == nil || free(lease) || holderOf(lease).process.dead() {
-			if err := l.take(ctx, e.stack, lease); err == nil {
-				if lease != nil && !free(lease) {
-					run.send(TookOver{Holder: holderOf(lease)})
-				}
-				l.keep(ctx)
-				return l, nil
-			} else if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
-				return nil, fmt.Errorf("take the lock of %s: %w", e.stack, err)
+			taken, err := l.takeOver(ctx, e.stack, lease, run)
+			if taken || err != nil {
+				return l, err
 			}
 			continue // somebody else was faster: look who
 		}
@@ -119,10 +114,9 @@ func (e *Engine) acquire(ctx context.Context, verb Verb, run Run) (*lock, error)
 		}
 		silent := leaseDuration(lease) - now.Sub(seenSince)
 		if silent <= 0 {
-			if l.take(ctx, e.stack, lease) == nil {
-				run.send(TookOver{Holder: holder})
-				l.keep(ctx)
-				return l, nil
+			taken, err := l.takeOver(ctx, e.stack, lease, run)
+			if taken || err != nil {
+				return l, err
 			}
 			continue
 		}
@@ -131,11 +125,28 @@ func (e *Engine) acquire(ctx context.Context, verb Verb, run Run) (*lock, error)
 		}
 		run.send(LockWait{Holder: holder, TakeoverIn: silent})
 		select {
-		case <-ctx.Done():
-			return nil, &InterruptedError{Err: ctx.Err()}
+		case <-interruption(ctx):
+			return nil, &InterruptedError{Err: context.Canceled}
 		case <-time.After(min(time.Second, silent, time.Until(deadline), l.duration/4)):
 		}
 	}
+}
+
+// takeOver takes a lock that nobody holds any more. It reports false when
+// somebody else was faster.
+func (l *lock) takeOver(ctx context.Context, stack Stack, old *v1.Lease, run Run) (bool, error) {
+	err := l.take(ctx, stack, old)
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("take the lock of %s: %w", stack, err)
+	}
+	if old != nil && !free(old) {
+		run.send(TookOver{Holder: holderOf(old)})
+	}
+	l.keep(ctx)
+	return true, nil
 }
 
 func (e *Engine) readLease(ctx context.Context) (*v1.Lease, error) {
@@ -294,6 +305,13 @@ func (l *lock) check(ctx context.Context) error {
 	return nil
 }
 
+// failure returns why the lock was lost, nil while it is held.
+func (l *lock) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
 // release gives the lock back; the Lease stays, without a holder.
 func (l *lock) release(ctx context.Context) error {
 	l.stop()
@@ -320,8 +338,14 @@ func (l *lock) release(ctx context.Context) error {
 
 // remove deletes the Lease, as the last step of a delete.
 func (l *lock) remove(ctx context.Context) error {
+	if err := l.check(ctx); err != nil {
+		return err
+	}
 	l.stop()
 	<-l.done
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = &LockLostError{Reason: "the stack was deleted"} // there is nothing to release
 	ctx, cancel := l.cluster.within(ctx)
 	defer cancel()
 	uid := l.lease.UID

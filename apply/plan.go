@@ -102,6 +102,7 @@ type Change struct {
 	send     *unstructured.Unstructured // what is sent; nil for delete and keep
 	pin      pin                        // the live object the change was planned for
 	template bool                       // the pod template changes
+	made     bool                       // was created before the lock could be taken
 	sent     sentFact                   // carried into the record of an unchanged object
 }
 

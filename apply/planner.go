@@ -17,6 +17,7 @@ import (
 // only reads (and sends dry-runs). Any failure to find out is an error: a plan
 // never takes an object it could not read for one that is in order.
 func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
+	e.cluster.warnings.take() // those of an earlier run are not about this plan
 	history, err := e.records.list(ctx)
 	if err != nil {
 		return nil, err
@@ -32,6 +33,9 @@ func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
 	if target.Verb == VerbDelete && p.plan.Base == 0 {
 		return nil, fmt.Errorf("%s: %w", e.stack, ErrNoStack)
 	}
+	if target.Verb == VerbDelete && p.incomplete {
+		return nil, fmt.Errorf("the record of revision %d of %s is corrupt, so that not all of its objects may be known; apply once more, then delete", p.plan.Base, e.stack)
+	}
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -45,8 +49,9 @@ func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
 		return nil, err
 	}
 	sortChanges(p.plan.Changes)
-	p.plan.base, p.plan.inventory = p.base, len(p.base.inventory)
-	p.plan.Warnings = e.cluster.warnings.take()
+	p.plan.base, p.plan.inventory = p.base, p.alive()
+	p.plan.Warnings = append(p.plan.Warnings, e.cluster.warnings.take()...)
+	slices.Sort(p.plan.Warnings)
 	last := newest(history)
 	p.plan.Settle = p.plan.Empty() && last != nil && last.Status != StatusDeployed && target.Verb != VerbDelete
 	return p.plan, nil
@@ -61,8 +66,9 @@ type planner struct {
 
 	objects       []*unstructured.Unstructured // the target's, with the cluster's idea of their scope
 	wanted        map[ObjectKey]bool
-	newNamespaces map[string]bool           // that come with this run
-	newKinds      map[schema.GroupKind]bool // that come with this run
+	newNamespaces map[string]bool             // that come with this run
+	newKinds      map[schema.GroupKind]string // that come with this run, and their scope
+	incomplete    bool                        // the newest record cannot be read
 	live          map[ObjectKey]*metav1.PartialObjectMetadata
 }
 
@@ -77,6 +83,7 @@ func (p *planner) load(ctx context.Context, history []Summary) error {
 		rev, err := p.engine.records.read(ctx, s.Revision)
 		if errors.Is(err, errCorrupt) {
 			p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf("the record of revision %d is corrupt and was passed over", s.Revision))
+			p.incomplete = true
 			continue
 		}
 		if err != nil {
@@ -90,7 +97,7 @@ func (p *planner) load(ctx context.Context, history []Summary) error {
 
 // prepare checks the target's objects and finds what comes with the run.
 func (p *planner) prepare(ctx context.Context) error {
-	p.wanted, p.newNamespaces, p.newKinds = map[ObjectKey]bool{}, map[string]bool{}, map[schema.GroupKind]bool{}
+	p.wanted, p.newNamespaces, p.newKinds = map[ObjectKey]bool{}, map[string]bool{}, map[schema.GroupKind]string{}
 	if p.plan.Base == 0 {
 		exists, err := p.namespaceExists(ctx, p.engine.stack.Namespace)
 		if err != nil {
@@ -112,7 +119,8 @@ func (p *planner) prepare(ctx context.Context) error {
 		case key.groupKind() == schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}:
 			group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
 			kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
-			p.newKinds[schema.GroupKind{Group: group, Kind: kind}] = true
+			scope, _, _ := unstructured.NestedString(o.Object, "spec", "scope")
+			p.newKinds[schema.GroupKind{Group: group, Kind: kind}] = scope
 		}
 	}
 	for _, o := range p.target.Objects {
@@ -143,9 +151,6 @@ func (p *planner) namespaceExists(ctx context.Context, name string) (bool, error
 // gives it the scope the cluster knows its kind to have.
 func (p *planner) check(o *unstructured.Unstructured) error {
 	key := keyOf(o)
-	if p.wanted[key] {
-		return fmt.Errorf("%s: is in the stack twice", key)
-	}
 	for label, want := range p.engine.stack.OwnerLabels() {
 		if o.GetLabels()[label] != want {
 			return fmt.Errorf("%s: lacks the owner label %s=%s", key, label, want)
@@ -156,22 +161,60 @@ func (p *planner) check(o *unstructured.Unstructured) error {
 			return err
 		}
 	}
-	m, err := p.engine.cluster.mapping(key.groupKind(), o.GroupVersionKind().Version)
-	switch {
-	case meta.IsNoMatchError(err) && p.newKinds[key.groupKind()]:
-		return nil
-	case meta.IsNoMatchError(err):
-		return fmt.Errorf("%s: the cluster has no kind %s in %s", key, key.Kind, o.GetAPIVersion())
-	case err != nil:
+	scope, err := p.scope(o)
+	if err != nil {
 		return err
 	}
-	delete(p.newKinds, key.groupKind()) // known already
-	if m.Scope.Name() == meta.RESTScopeNameRoot {
+	if scope == "Cluster" {
 		o.SetNamespace("")
+		key.Namespace = ""
 	} else if key.Namespace == "" {
 		return fmt.Errorf("%s: has no namespace", key)
 	}
+	if p.wanted[key] {
+		return fmt.Errorf("%s: is in the stack twice", key)
+	}
 	return nil
+}
+
+// scope tells whether objects of a kind are in a namespace: "Namespaced" or
+// "Cluster". A kind that comes with this run has the scope its definition says.
+func (p *planner) scope(o *unstructured.Unstructured) (string, error) {
+	key := keyOf(o)
+	m, err := p.engine.cluster.mapping(key.groupKind(), o.GroupVersionKind().Version)
+	scope, comes := p.newKinds[key.groupKind()]
+	switch {
+	case meta.IsNoMatchError(err) && comes:
+		return scope, nil
+	case meta.IsNoMatchError(err):
+		return "", fmt.Errorf("%s: the cluster has no kind %s in %s", key, key.Kind, o.GetAPIVersion())
+	case err != nil:
+		return "", err
+	case m.Scope.Name() == meta.RESTScopeNameRoot:
+		return "Cluster", nil
+	}
+	return "Namespaced", nil
+}
+
+// served reports whether the cluster knows the kind of an object in the
+// version it is written in.
+func (p *planner) served(o *unstructured.Unstructured) (bool, error) {
+	_, err := p.engine.cluster.mapping(keyOf(o).groupKind(), o.GroupVersionKind().Version)
+	if meta.IsNoMatchError(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// alive counts the objects of the last record that are there.
+func (p *planner) alive() int {
+	n := 0
+	for _, i := range p.base.inventory {
+		if p.live[i.ObjectKey] != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // observe reads the metadata of the stack's objects: one list for each kind
@@ -186,6 +229,9 @@ func (p *planner) observe(ctx context.Context) error {
 	places := map[place]bool{}
 	add := func(key ObjectKey, version string) error {
 		m, err := p.engine.cluster.mapping(key.groupKind(), version)
+		if meta.IsNoMatchError(err) { // objects of a new version may be there in another
+			m, err = p.engine.cluster.mapping(key.groupKind(), "")
+		}
 		if meta.IsNoMatchError(err) {
 			return nil
 		}
@@ -215,7 +261,7 @@ func (p *planner) observe(ctx context.Context) error {
 	}
 	lists := make([][]metav1.PartialObjectMetadata, len(todo))
 	err := p.engine.cluster.each(ctx, len(todo), func(ctx context.Context, i int) error {
-		list, err := p.engine.cluster.listMetadata(ctx, todo[i].resource, todo[i].namespace, p.engine.stack.selector())
+		list, err := p.engine.cluster.listMetadata(ctx, todo[i].resource, todo[i].namespace, labelled(p.engine.stack.selector()))
 		lists[i] = list
 		if err != nil {
 			return forbidden(fmt.Errorf("list %s: %w", todo[i].resource.Resource, err))
@@ -277,10 +323,35 @@ func (p *planner) planObject(ctx context.Context, o *unstructured.Unstructured) 
 	if recorded && live != nil && p.provablyUnchanged(o, live, sent) {
 		return Change{Object: key, Action: ActionUnchanged, send: o, sent: sent}, nil
 	}
-	if p.newKinds[key.groupKind()] || p.newNamespaces[key.Namespace] {
-		return Change{Object: key, Action: ActionCreate, Deferred: true, New: maskObject(key, o.Object), send: o, template: isWorkload(key)}, nil
+	served, err := p.served(o)
+	if err != nil {
+		return Change{}, err
+	}
+	if !served || p.newNamespaces[key.Namespace] {
+		return p.deferred(ctx, o)
 	}
 	return p.compare(ctx, o, live != nil)
+}
+
+// deferred plans an object that cannot be sent for a dry-run yet, because its
+// namespace or its kind, in this version, comes with the run. An object of
+// that name may exist in another version.
+func (p *planner) deferred(ctx context.Context, o *unstructured.Unstructured) (Change, error) {
+	key := keyOf(o)
+	change := Change{Object: key, Action: ActionCreate, Deferred: true, send: o, template: isWorkload(key)}
+	live, err := p.engine.cluster.getMetadata(ctx, key)
+	if err != nil {
+		return Change{}, forbidden(describe("read", key, err))
+	}
+	if live == nil {
+		change.New = maskObject(key, o.Object)
+		return change, nil
+	}
+	change.Action, change.pin = ActionUpdate, pin{uid: string(live.UID)}
+	if owner := p.foreignOwner(live); owner != "" {
+		change.Conflicts = []Conflict{{Object: key, Manager: owner}}
+	}
+	return change, nil
 }
 
 // provablyUnchanged is the shortcut that makes the cost of a plan follow what
@@ -327,16 +398,33 @@ func withCause(o *unstructured.Unstructured, cause string) *unstructured.Unstruc
 	return o
 }
 
+// leftovers lists what may have to go: the last inventory, and when a newer one
+// cannot be read, all that carries the owner labels.
+func (p *planner) leftovers() []item {
+	if !p.incomplete {
+		return p.base.inventory
+	}
+	items := slices.Clone(p.base.inventory)
+	for _, key := range sortedKeys(p.live) {
+		if !slices.ContainsFunc(items, func(i item) bool { return i.ObjectKey == key }) {
+			items = append(items, item{ObjectKey: key})
+		}
+	}
+	return items
+}
+
 // planLeftovers decides about objects that the last record lists and the
 // target does not. Only what the live label and the uid confirm is deleted.
 func (p *planner) planLeftovers(ctx context.Context) error {
-	for _, i := range p.base.inventory {
+	for _, i := range p.leftovers() {
 		live := p.live[i.ObjectKey]
 		if p.wanted[i.ObjectKey] || live == nil || i.UID != "" && i.UID != string(live.UID) {
 			continue // still wanted, gone, or somebody else's by now
 		}
 		change := Change{Object: i.ObjectKey, Action: ActionKeep, pin: pin{uid: string(live.UID)}}
 		switch {
+		case live.DeletionTimestamp != nil && p.target.Verb == VerbDelete:
+			change.Action, change.Note = ActionDelete, "is being deleted already" // and is waited for
 		case live.DeletionTimestamp != nil:
 			change.Note = "is being deleted"
 		case p.foreignOwner(live) != "":
@@ -369,7 +457,7 @@ func (p *planner) planClaims(ctx context.Context) error {
 	}
 	claims := schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
 	for ns := range namespaces {
-		list, err := p.engine.cluster.listMetadata(ctx, claims, ns, p.engine.stack.selector())
+		list, err := p.engine.cluster.listMetadata(ctx, claims, ns, labelled(p.engine.stack.selector()))
 		if err != nil {
 			return forbidden(fmt.Errorf("list volume claims: %w", err))
 		}

@@ -2,9 +2,11 @@ package apply
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // process identifies an operating system process, as far as it can be known.
@@ -35,27 +37,38 @@ func bootID() string {
 	return string(bytes.TrimSpace(boot)) + " " + ns
 }
 
-// startOf returns field 22 of /proc/PID/stat, empty when there is no such
-// process or only what is left of one.
+// startOf returns field 22 of /proc/PID/stat. What is left of a process that
+// has ended and was not waited for starts "never"; nothing is returned where
+// the file cannot be read.
 func startOf(pid int) string {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return ""
 	}
 	// The command in parentheses may itself hold spaces and parentheses.
-	_, rest, ok := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
-	fields := strings.Fields(rest)
-	if ok && len(fields) > 19 && fields[0] != "Z" { // Z: ended, not yet waited for
-		return fields[19]
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	switch {
+	case len(fields) < 20:
+		return ""
+	case fields[0] == "Z":
+		return "never"
 	}
-	return ""
+	return fields[19]
 }
 
 // dead reports that the process is known to have ended: it ran on this kernel
-// in this pid namespace, and no process with its pid and start time is left.
+// in this pid namespace, and its pid is free or was given to another process.
+// A process that may not be looked at is alive.
 func (p process) dead() bool {
 	if p.boot == "" || p.boot != bootID() || p.start == "" {
 		return false
 	}
-	return startOf(p.pid) != p.start
+	if start := startOf(p.pid); start != "" {
+		return start != p.start
+	}
+	target, err := os.FindProcess(p.pid)
+	if err != nil {
+		return false
+	}
+	return errors.Is(target.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }

@@ -176,6 +176,12 @@ func TestFailures(t *testing.T) {
 		{"another object of that name", deployment, statusError(422, metav1.StatusReasonInvalid, "long", uid), "uid", `apply Deployment/shop/web: metadata.uid: Invalid value: "x": field is immutable`},
 		{"no object of that name", deployment, statusError(409, metav1.StatusReasonConflict, "uid mismatch: the provided object specified uid x, and no existing object was found"), "uid",
 			"apply Deployment/shop/web: uid mismatch: the provided object specified uid x, and no existing object was found"},
+		{"a pod is compared value by value", ObjectKey{Kind: "Pod", Namespace: "shop", Name: "web"},
+			statusError(422, metav1.StatusReasonInvalid, "long", metav1.StatusCause{Field: "spec", Message: "Forbidden: pod updates may not change fields\n core.PodSpec{\n-  Value: s3cr3t"}), "permanent",
+			"apply Pod/shop/web: spec: Forbidden: pod updates may not change fields"},
+		{"a value with quotes and colons in it", deployment,
+			statusError(422, metav1.StatusReasonInvalid, "long", metav1.StatusCause{Field: "x", Message: `Invalid value: "s3\": cr3t: tok3n": must be something`}), "permanent",
+			"apply Deployment/shop/web: x: Invalid value: must be something"},
 		{"a field of somebody else", deployment, statusError(409, metav1.StatusReasonConflict, "Apply failed with 1 conflict", owned), "conflict", "apply Deployment/shop/web: Apply failed with 1 conflict"},
 	} {
 		class := "permanent"
@@ -214,9 +220,10 @@ func TestExpired(t *testing.T) {
 	}{
 		{"few enough", "s s d", Options{KeepRevisions: 3, KeepBytes: 100}, 0, nil},
 		{"the oldest go first", "s s s s d", Options{KeepRevisions: 3, KeepBytes: 100}, 0, []int{1, 2}},
-		{"the live one and the one before it stay, however many failed since", "s s d f f f f", Options{KeepRevisions: 3, KeepBytes: 100}, 0, []int{1, 4}},
+		{"failures do not push out what was good", "s s d f f f f", Options{KeepRevisions: 3, KeepBytes: 100}, 0, []int{4}},
 		{"the target of a rollback stays", "s s s s d", Options{KeepRevisions: 2, KeepBytes: 100}, 1, []int{2, 3}},
 		{"size counts as well as number", "s s s s d", Options{KeepRevisions: 10, KeepBytes: 35}, 0, []int{1, 2}},
+		{"the live one and the good one before it stay, whatever their size", "s s d f f", Options{KeepRevisions: 10, KeepBytes: 10}, 0, []int{1, 4}},
 	} {
 		if d := cmp.Diff(c.want, expired(history(c.statuses), c.options, c.target)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", c.reason, d)

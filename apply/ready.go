@@ -92,10 +92,15 @@ func (s state) conditionOf(name string) (status, reason, message string) {
 	v, _ := s.lookup("status", "conditions")
 	list, _ := v.([]any)
 	for _, c := range list {
-		if m, ok := c.(map[string]any); ok && m["type"] == name {
-			c := state{m}
-			return c.text("status"), c.text("reason"), c.text("message")
+		m, ok := c.(map[string]any)
+		if !ok || m["type"] != name {
+			continue
 		}
+		c := state{m}
+		if seen, ok := c.lookup("observedGeneration"); ok && asInt(seen) < s.int("metadata", "generation") {
+			return "Unknown", "", "" // it is about an older generation
+		}
+		return c.text("status"), c.text("reason"), c.text("message")
 	}
 	return "", "", ""
 }
@@ -131,13 +136,15 @@ func (h *Health) rollout() {
 	}
 }
 
+const reasonPaused = "Paused"
+
 func (s state) deployment(h *Health) {
 	r := s.replicas("Deployment")
 	h.Replicas = r
 	h.rollout()
 	available := s.int("status", "availableReplicas")
 	if paused, _ := s.lookup("spec", "paused"); paused == true && r.Updated < r.Desired {
-		h.fail("Paused", "the Deployment is paused; `kubectl rollout resume` lets it go on", true)
+		h.fail(reasonPaused, "the Deployment is paused; `kubectl rollout resume` lets it go on", true)
 		return
 	}
 	if _, reason, message := s.conditionOf("Progressing"); reason == "ProgressDeadlineExceeded" {
@@ -158,12 +165,6 @@ func (s state) statefulSet(h *Health) {
 	h.rollout()
 	partition := s.int("spec", "updateStrategy", "rollingUpdate", "partition")
 	updated := r.Updated
-	if s.text("status", "updateRevision") == s.text("status", "currentRevision") {
-		updated = r.Total // nothing to update: the count starts with the next update
-		r.Updated = updated
-		r.Ready = s.int("status", "readyReplicas")
-		h.rollout()
-	}
 	if s.text("spec", "updateStrategy", "type") == "OnDelete" {
 		updated = r.Desired
 	}

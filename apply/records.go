@@ -33,6 +33,15 @@ import (
 type records struct {
 	stack   Stack
 	cluster *cluster
+	// guard is asked before every write; it fails once the lock is lost.
+	guard func(context.Context) error
+}
+
+// under returns the records as a run may write them that holds the lock.
+func (r *records) under(l *lock) *records {
+	guarded := *r
+	guarded.guard = l.check
+	return &guarded
 }
 
 const (
@@ -65,24 +74,21 @@ func (r *records) labels(record string) map[string]string {
 	}
 }
 
-func (r *records) selector(record string) string {
-	return fmt.Sprintf("%s=%s,%s=%s,%s=%s", labelRecord, record, labelRecordOf, r.stack.Name, labelRecordNS, r.stack.Namespace)
-}
+// revisions selects the indexes by their type: labels can be edited, it cannot.
+var revisions = metav1.ListOptions{FieldSelector: "type=" + typeRevision}
 
 // list returns the summaries of all revisions, oldest first. The number of a
 // revision is in its name, so that a record whose content is damaged still
 // counts.
 func (r *records) list(ctx context.Context) ([]Summary, error) {
-	secrets, err := r.cluster.listMetadata(ctx, secretsResource, r.stack.Namespace, r.selector("revision"))
+	secrets, err := r.cluster.listMetadata(ctx, secretsResource, r.stack.Namespace, revisions)
 	if err != nil {
 		return nil, forbidden(fmt.Errorf("read the history of %s: %w", r.stack, err))
 	}
 	all := make([]Summary, 0, len(secrets))
 	for i := range secrets {
-		if n, ok := strings.CutPrefix(secrets[i].Name, r.prefix()+"v"); ok {
-			if n, err := strconv.Atoi(n); err == nil {
-				all = append(all, summaryOf(n, &secrets[i]))
-			}
+		if stack, n, ok := parseIndexName(secrets[i].Name); ok && stack == r.stack.Name {
+			all = append(all, summaryOf(n, &secrets[i]))
 		}
 	}
 	slices.SortFunc(all, func(a, b Summary) int { return a.Revision - b.Revision })
@@ -130,10 +136,7 @@ func (r *records) read(ctx context.Context, n int) (*Revision, error) {
 		return nil, r.missing(ctx, n)
 	}
 	rev := &Revision{Summary: summaryOf(n, secret), key: secret.Data[keyRandom]}
-	if rev.Status == StatusCorrupt {
-		return rev, corrupt("%s", rev.Error)
-	}
-	parts, err := r.parts(ctx, secret)
+	parts, run, err := r.parts(ctx, secret)
 	if err != nil {
 		return rev, fmt.Errorf("revision %d: %w", n, err)
 	}
@@ -153,7 +156,7 @@ func (r *records) read(ctx context.Context, n int) (*Revision, error) {
 	if rev.inventory, err = decode[[]item](parts[partInventory]); err != nil {
 		return rev, err
 	}
-	if rev.sent, err = r.readOutcome(ctx, n); err != nil {
+	if rev.sent, err = r.readOutcome(ctx, n, run); err != nil {
 		return rev, err
 	}
 	for i := range rev.inventory { // what was created got its uid after the index was written
@@ -181,20 +184,21 @@ func (r *records) missing(ctx context.Context, n int) error {
 	return fmt.Errorf("revision %d of %s is no longer kept, the oldest is %d", n, r.stack, all[0].Revision)
 }
 
-// readOutcome returns what is known about the objects sent by a revision. A
-// revision that did not end, or whose outcome is damaged, has nothing.
-func (r *records) readOutcome(ctx context.Context, n int) (map[ObjectKey]sentFact, error) {
+// readOutcome returns what is known about the objects sent by the run of a
+// revision. A revision that did not end, or whose outcome is damaged or of
+// another run, has nothing.
+func (r *records) readOutcome(ctx context.Context, n int, run string) (map[ObjectKey]sentFact, error) {
 	secret, err := r.get(ctx, r.outcomeName(n))
 	if err != nil || secret == nil {
 		return nil, err
 	}
-	parts, err := r.parts(ctx, secret)
-	if err != nil {
-		return nil, nil //nolint:nilerr // only a shortcut is lost: every object is dry-run
+	parts, of, err := r.parts(ctx, secret)
+	if err != nil || of != run {
+		return nil, nil // only a shortcut is lost: every object is dry-run
 	}
 	o, err := decode[outcome](parts[partOutcome])
 	if err != nil {
-		return nil, nil //nolint:nilerr // as above
+		return nil, nil // as above
 	}
 	sent := make(map[ObjectKey]sentFact, len(o.Sent))
 	for _, s := range o.Sent {
@@ -221,7 +225,7 @@ func (r *records) restore(ctx context.Context, rev *Revision) error {
 		for k, v := range secret.Data {
 			data[k] = base64.StdEncoding.EncodeToString(v)
 		}
-		if r.valueName(rev.key, o, data) != name {
+		if r.valueName(rev.key, o, map[string]any{"data": data}) != name {
 			return fmt.Errorf("revision %d: %w", rev.Revision, corrupt("the stored data of %s were changed", keyOf(o)))
 		}
 		if len(data) > 0 {
@@ -239,21 +243,28 @@ type draft struct {
 	inventory []item
 	key       []byte
 	run       string
+	// later holds namespaces that do not exist yet: the data of Secrets in
+	// them are stored by keepValues once they do.
+	later map[string]bool
 }
 
 // create records a revision as pending. An AlreadyExists error means that
 // another run has won the number.
 func (r *records) create(ctx context.Context, d *draft) error {
+	if err := r.keepValues(ctx, d.key, d.objects, func(namespace string) bool { return !d.later[namespace] }); err != nil {
+		return err
+	}
 	stored := make([]storedObject, len(d.objects))
+	d.summary.ValueNamespaces = nil
 	for i, o := range d.objects {
 		stripped, data := strip(o)
 		stored[i].Object = stripped
-		if len(data) > 0 {
-			name, err := r.keepValue(ctx, d.key, o)
-			if err != nil {
-				return err
-			}
-			stored[i].Value = name
+		if len(data) == 0 {
+			continue
+		}
+		stored[i].Value = r.valueName(d.key, o, data)
+		if !slices.Contains(d.summary.ValueNamespaces, o.GetNamespace()) {
+			d.summary.ValueNamespaces = append(d.summary.ValueNamespaces, o.GetNamespace())
 		}
 	}
 	secret := r.secret(r.indexName(d.summary.Revision), "revision", typeRevision)
@@ -278,21 +289,42 @@ func (r *records) finish(ctx context.Context, s Summary, run string, o outcome) 
 	if _, err := r.addParts(ctx, secret, run, map[string][]byte{partOutcome: canonical(o)}); err != nil {
 		return err
 	}
-	if err := r.post(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+	err := r.post(ctx, secret)
+	if apierrors.IsAlreadyExists(err) { // of a stack of that name that was deleted half
+		if err := r.remove(ctx, secret.Namespace, secret.Name); err != nil {
+			return err
+		}
+		err = r.post(ctx, secret)
+	}
+	if err != nil {
 		return err
 	}
-	return r.setStatus(ctx, s)
+	return r.setStatus(ctx, s, StatusPending)
 }
 
-// setStatus writes the status and the summary of a revision. The write is
-// guarded by the resourceVersion that was read with it.
-func (r *records) setStatus(ctx context.Context, s Summary) error {
+// setStatus writes the status and the summary of a revision, if its status
+// still is the expected one: somebody else may have judged it meanwhile.
+func (r *records) setStatus(ctx context.Context, s Summary, expected RevisionStatus) error {
+	return retry(ctx, recordPatience, func(ctx context.Context) error { return r.trySetStatus(ctx, s, expected) })
+}
+
+func (r *records) trySetStatus(ctx context.Context, s Summary, expected RevisionStatus) error {
 	secret, err := r.get(ctx, r.indexName(s.Revision))
 	if err != nil {
 		return err
 	}
 	if secret == nil {
 		return fmt.Errorf("revision %d of %s is gone", s.Revision, r.stack)
+	}
+	switch RevisionStatus(secret.Labels[labelStatus]) {
+	case expected:
+	case s.Status:
+		return nil // an earlier try whose answer was lost
+	default:
+		return fmt.Errorf("revision %d of %s was marked %s by somebody else", s.Revision, r.stack, secret.Labels[labelStatus])
+	}
+	if err := r.allowed(ctx); err != nil {
+		return err
 	}
 	patch := canonical(map[string]any{"metadata": map[string]any{
 		"resourceVersion": secret.ResourceVersion,
@@ -323,29 +355,32 @@ func cut(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "") + "…"
 }
 
-// keepValue stores the data of a Secret object in an immutable Secret of the
-// same namespace and returns its name.
-func (r *records) keepValue(ctx context.Context, key []byte, o *unstructured.Unstructured) (string, error) {
-	data, err := secretData(o)
-	if err != nil {
-		return "", err
+// keepValues stores the data of the Secret objects in some namespaces: each in
+// an immutable Secret beside the object.
+func (r *records) keepValues(ctx context.Context, key []byte, objects []*unstructured.Unstructured, in func(namespace string) bool) error {
+	for _, o := range objects {
+		_, stripped := strip(o)
+		if len(stripped) == 0 || !in(o.GetNamespace()) {
+			continue
+		}
+		data, err := secretData(o)
+		if err != nil {
+			return err
+		}
+		secret := r.secret(r.valueName(key, o, stripped), "value", typeValue)
+		secret.Namespace = o.GetNamespace()
+		secret.Data = data
+		if err := r.post(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+			return describe("store the data of", keyOf(o), err)
+		}
 	}
-	encoded := map[string]any{}
-	for k, v := range data {
-		encoded[k] = base64.StdEncoding.EncodeToString(v)
-	}
-	name := r.valueName(key, o, encoded)
-	secret := r.secret(name, "value", typeValue)
-	secret.Namespace = o.GetNamespace()
-	secret.Data = data
-	if err := r.post(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
-		return "", describe("store the data of", keyOf(o), err)
-	}
-	return name, nil
+	return nil
 }
 
+// valueName is the name of the copy of a Secret object's data, as strip
+// returns them. Without the key nobody can tell from it what the data are.
 func (r *records) valueName(key []byte, o *unstructured.Unstructured, data map[string]any) string {
-	return r.prefix() + "s-" + keyed(key, canonical([]any{o.GetNamespace(), o.GetName(), data}))
+	return r.prefix() + "s-" + keyed(key, canonical([]any{o.GetNamespace(), o.GetName(), data["data"]}))
 }
 
 // addParts puts the parts of a record into its index Secret, or into chunks,
@@ -382,37 +417,45 @@ func (r *records) addParts(ctx context.Context, secret *v1.Secret, run string, c
 	return size, nil
 }
 
-// parts reads and verifies the parts of a record.
-func (r *records) parts(ctx context.Context, secret *v1.Secret) (map[string][]byte, error) {
+// parts reads and verifies the parts of a record, and which run wrote it.
+func (r *records) parts(ctx context.Context, secret *v1.Secret) (contents map[string][]byte, run string, err error) {
 	x, err := decode[index](secret.Data[keyIndex])
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if x.Format != recordFormat {
-		return nil, fmt.Errorf("record format %d is not known to this version of stackctl", x.Format)
+		return nil, "", fmt.Errorf("record format %d is not known to this version of stackctl", x.Format)
 	}
 	if x.Digest != x.seal(r.stack, secret.Name) {
-		return nil, corrupt("the index does not match its digest")
+		return nil, "", corrupt("the index does not match its digest")
 	}
-	contents := map[string][]byte{}
+	contents = map[string][]byte{}
 	for _, name := range slices.Sorted(maps.Keys(x.Parts)) {
 		p := x.Parts[name]
 		compressed := secret.Data[name]
 		for _, c := range p.Chunks {
 			chunk, err := r.get(ctx, c)
 			if err != nil {
-				return nil, err
+				return nil, "", err
 			}
 			if chunk == nil {
-				return nil, corrupt("chunk %s is missing", c)
+				return nil, "", corrupt("chunk %s is missing", c)
 			}
 			compressed = append(compressed, chunk.Data["chunk"]...)
 		}
 		if contents[name], err = inflate(p, compressed); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	return contents, nil
+	return contents, x.Run, nil
+}
+
+// allowed asks the guard.
+func (r *records) allowed(ctx context.Context) error {
+	if r.guard == nil {
+		return nil
+	}
+	return r.guard(ctx)
 }
 
 func (r *records) secret(name, record, kind string) *v1.Secret {
@@ -443,6 +486,9 @@ func (r *records) post(ctx context.Context, secret *v1.Secret) error {
 	attempt := 0
 	return retry(ctx, recordPatience, func(ctx context.Context) error {
 		attempt++
+		if err := r.allowed(ctx); err != nil {
+			return err
+		}
 		ctx, cancel := r.cluster.within(ctx)
 		defer cancel()
 		_, err := r.cluster.core.Secrets(secret.Namespace).Create(ctx, secret, metav1.CreateOptions{FieldManager: r.cluster.manager})

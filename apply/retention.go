@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,8 +27,20 @@ func (r *records) retire(ctx context.Context, o Options, target int) error {
 			return err
 		}
 	}
+	namespaces := r.namespaces(all)
 	kept := slices.DeleteFunc(all, func(s Summary) bool { return slices.Contains(old, s.Revision) })
-	return r.collect(ctx, kept)
+	return r.collect(ctx, kept, namespaces)
+}
+
+// namespaces returns those in which revisions keep records.
+func (r *records) namespaces(revisions []Summary) map[string]bool {
+	all := map[string]bool{r.stack.Namespace: true}
+	for _, s := range revisions {
+		for _, ns := range s.ValueNamespaces {
+			all[ns] = true
+		}
+	}
+	return all
 }
 
 // expired returns the numbers of the revisions to remove, oldest first. Good
@@ -58,17 +69,18 @@ func expired(all []Summary, o Options, target int) []int {
 	return old
 }
 
+// deleteRevision removes the outcome first: without an index nobody finds it.
 func (r *records) deleteRevision(ctx context.Context, n int) error {
-	return errors.Join(
-		r.remove(ctx, r.stack.Namespace, r.indexName(n)),
-		r.remove(ctx, r.stack.Namespace, r.outcomeName(n)),
-	)
+	if err := r.remove(ctx, r.stack.Namespace, r.outcomeName(n)); err != nil {
+		return err
+	}
+	return r.remove(ctx, r.stack.Namespace, r.indexName(n))
 }
 
 // collect removes chunks and values that no kept revision refers to. Where a
 // kept revision cannot be read nothing is removed: what it needs is unknown.
-func (r *records) collect(ctx context.Context, kept []Summary) error {
-	used, namespaces := map[string]bool{}, map[string]bool{r.stack.Namespace: true}
+func (r *records) collect(ctx context.Context, kept []Summary, namespaces map[string]bool) error {
+	used := map[string]bool{}
 	for _, s := range kept {
 		rev, err := r.read(ctx, s.Revision)
 		if err != nil {
@@ -85,11 +97,6 @@ func (r *records) collect(ctx context.Context, kept []Summary) error {
 		}
 		for key, name := range rev.values {
 			used[key.Namespace+"/"+name] = true
-		}
-		for _, i := range rev.inventory {
-			if i.isSecret() {
-				namespaces[i.Namespace] = true
-			}
 		}
 	}
 	return r.sweep(ctx, namespaces, func(namespace, name, record string) bool {
@@ -118,7 +125,7 @@ func (r *records) chunks(ctx context.Context, name string) ([]string, error) {
 func (r *records) sweep(ctx context.Context, namespaces map[string]bool, match func(namespace, name, record string) bool) error {
 	selector := fmt.Sprintf("%s,%s=%s,%s=%s", labelRecord, labelRecordOf, r.stack.Name, labelRecordNS, r.stack.Namespace)
 	for namespace := range namespaces {
-		list, err := r.cluster.listMetadata(ctx, secretsResource, namespace, selector)
+		list, err := r.cluster.listMetadata(ctx, secretsResource, namespace, labelled(selector))
 		if err != nil {
 			return forbidden(err)
 		}
@@ -136,6 +143,9 @@ func (r *records) sweep(ctx context.Context, namespaces map[string]bool, match f
 
 func (r *records) remove(ctx context.Context, namespace, name string) error {
 	return retry(ctx, recordPatience, func(ctx context.Context) error {
+		if err := r.allowed(ctx); err != nil {
+			return err
+		}
 		ctx, cancel := r.cluster.within(ctx)
 		defer cancel()
 		err := r.cluster.core.Secrets(namespace).Delete(ctx, name, metav1.DeleteOptions{})
@@ -146,31 +156,31 @@ func (r *records) remove(ctx context.Context, namespace, name string) error {
 	})
 }
 
-// forget removes all records of a stack that was deleted, oldest revision
-// first: as long as there is one, the newest knows what may be left to delete.
-func (r *records) forget(ctx context.Context, inventory []item) error {
+// forget removes all records of a stack that was deleted. The newest revision
+// goes last: as long as it is there, another delete can finish the work.
+func (r *records) forget(ctx context.Context) error {
 	all, err := r.list(ctx)
-	if err != nil {
+	if err != nil || len(all) == 0 {
 		return err
 	}
-	for _, s := range all {
+	last := all[len(all)-1].Revision
+	for _, s := range all[:len(all)-1] {
 		if err := r.deleteRevision(ctx, s.Revision); err != nil {
 			return err
 		}
 	}
-	namespaces := map[string]bool{r.stack.Namespace: true}
-	for _, i := range inventory {
-		if i.isSecret() {
-			namespaces[i.Namespace] = true
-		}
+	index := r.indexName(last)
+	err = r.sweep(ctx, r.namespaces(all), func(_, name, _ string) bool { return name != index })
+	if err != nil {
+		return err
 	}
-	return r.sweep(ctx, namespaces, func(_, _, _ string) bool { return true })
+	return r.deleteRevision(ctx, last)
 }
 
 // forget ends a delete: the records go, and the Lease last.
 func (x *execution) forget(ctx context.Context) error {
-	if err := x.engine.records.forget(ctx, x.plan.base.inventory); err != nil {
-		return fmt.Errorf("everything was deleted, but not the records of it: %w", err)
+	if err := x.records.forget(ctx); err != nil {
+		return fmt.Errorf("everything was deleted, but not the records of it; delete again: %w", err)
 	}
 	x.result.Revision, x.result.Status, x.result.Changes = 0, "", x.done()
 	return x.lock.remove(ctx)

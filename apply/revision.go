@@ -41,6 +41,8 @@ type Summary struct {
 	Changes Counts `json:"changes"`
 	Error   string `json:"error,omitempty"` // why it failed
 	Size    int64  `json:"size,omitempty"`  // bytes of the record
+	// ValueNamespaces hold copies of the data of Secrets for this revision.
+	ValueNamespaces []string `json:"valueNamespaces,omitempty"`
 	// Unverified marks a revision that ended without waiting for health.
 	Unverified bool `json:"unverified,omitempty"`
 }

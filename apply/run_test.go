@@ -23,6 +23,7 @@ func TestKilledAnywhere(t *testing.T) {
 	for first := range stories {
 		t.Run(fmt.Sprint("from", first), func(t *testing.T) {
 			s := newStory(t)
+			s.engine = s.newEngine(apply.Options{KeepRevisions: 1000})
 			for cut := 1 + first; s.killedAfter(cut); cut += stories {
 			}
 			s.checkHistory()
@@ -63,7 +64,7 @@ func (s *story) checkHistory() {
 	}
 	live := 0
 	for i, r := range all {
-		if i > 1 && r.Revision != all[i-1].Revision+1 {
+		if i > 0 && r.Revision != all[i-1].Revision+1 {
 			s.Errorf("a gap between revisions %d and %d", all[i-1].Revision, r.Revision)
 		}
 		switch r.Status {
@@ -302,7 +303,7 @@ func TestDamagedRecordsAreShownAndSurvived(t *testing.T) {
 	s := newStory(t)
 	s.apply(s.configMap("a", "1"))
 	s.apply(s.configMap("a", "2"))
-	s.apply(s.configMap("a", "3"))
+	s.apply(s.configMap("a", "3"), s.configMap("b", "1"))
 	// Immutable data cannot be edited, so somebody deletes and rewrites.
 	rewrite := func(name string, change func(*v1.Secret)) {
 		t.Helper()
@@ -323,13 +324,22 @@ func TestDamagedRecordsAreShownAndSurvived(t *testing.T) {
 	rewrite("stackctl.shop.v3", func(x *v1.Secret) { x.Data["objects"][20] ^= 1 })
 	rewrite("stackctl.shop.v2", func(x *v1.Secret) { x.Annotations = nil })
 	s.want("history", s.history(), "1 superseded, 2 corrupt, 3 deployed")
-	for n := 2; n <= 3; n++ {
-		if _, err := s.engine.Revision(t.Context(), n); err == nil {
-			t.Errorf("revision %d was read", n)
-		}
+	if _, err := s.engine.Revision(t.Context(), 3); err == nil {
+		t.Error("revision 3 was read")
+	}
+	if rev, err := s.engine.Revision(t.Context(), 2); err != nil || len(rev.Objects) != 1 {
+		t.Errorf("revision 2 lost only its summary, but: %v", err)
+	}
+	if _, err := s.engine.Plan(t.Context(), apply.Target{Verb: apply.VerbDelete}); err == nil {
+		t.Error("a delete was planned while the newest record is not known")
+	}
+	p := s.plan(s.configMap("a", "4"))
+	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "revision 3 is corrupt") {
+		t.Errorf("warnings: %q", p.Warnings)
 	}
 	s.apply(s.configMap("a", "4"))
 	s.want("history", s.history(), "1 superseded, 2 corrupt, 3 superseded, 4 deployed")
+	s.want("what only the corrupt record listed", s.kubectl("get", "configmap", "b", "--ignore-not-found", "-o", "name"), "")
 	s.rollback(1)
 	s.want("live", s.kubectl("get", "configmap", "a", "-o", "jsonpath={.data.key}"), "1")
 }
@@ -365,4 +375,132 @@ func TestLargeStacksAreRecordedInChunks(t *testing.T) {
 	s.want("plan of revision 1", actions(s.plan(all...)), "")
 	s.delete(false)
 	s.want("left", s.kubectl("get", "secret,lease,configmap", "-l", "app.kubernetes.io/managed-by=stackctl", "-o", "name"), "")
+}
+
+// TestLockLostWhileWaiting: a run that loses its lock while it only waits does
+// not record, retire or forget anything any more.
+func TestLockLostWhileWaiting(t *testing.T) {
+	s := newStory(t)
+	s.apply(s.configMap("a", "1"))
+	recorded := make(chan bool)
+	first := make(chan error)
+	go func() {
+		r := run
+		r.Events = func(e apply.Event) {
+			if a, ok := e.(apply.Applied); ok && a.Object.Kind == "Deployment" {
+				close(recorded)
+			}
+		}
+		_, err := s.engine.Apply(t.Context(), s.plan(s.configMap("a", "1"), s.deployment("web", "web:v1", 1, "never-ready")), r)
+		first <- err
+	}()
+	<-recorded
+	s.kubectl("delete", "lease", "stackctl.shop")
+	other := s.newEngine(apply.Options{})
+	p, err := other.Plan(t.Context(), apply.Target{Verb: apply.VerbApply, Objects: []*obj{s.configMap("a", "2")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Apply(t.Context(), p, run); err != nil {
+		t.Fatal(err)
+	}
+	var lost *apply.LockLostError
+	if err := <-first; !errors.As(err, &lost) {
+		t.Errorf("the run without a lock: %v", err)
+	}
+	s.want("history", s.history(), "1 superseded, 2 interrupted, 3 deployed")
+}
+
+// TestOwnNamespace: a stack may describe the namespace it lives in, and Secrets
+// in it.
+func TestOwnNamespace(t *testing.T) {
+	s := newStory(t)
+	s.stack.Namespace += "-own"
+	s.engine = s.newEngine(apply.Options{})
+	t.Cleanup(func() { s.plane.Kubectl(t, "delete", "namespace", s.stack.Namespace, "--wait=false") })
+	ns := s.object(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"` + s.stack.Namespace + `","labels":{"team":"a"}}}`)
+	stack := []*obj{ns, s.secret("login", "first")}
+	s.apply(stack...)
+	s.want("plan after", actions(s.plan(stack...)), "")
+	s.apply(ns, s.secret("login", "second"))
+	s.rollback(1)
+	s.want("secret", s.kubectl("get", "secret", "login", "-o", "jsonpath={.data.password}"), "Zmlyc3Q=")
+	s.delete(false)
+	s.want("left", s.kubectl("get", "secret,lease", "-o", "name"), "")
+}
+
+// TestDeleteWaitsForWhatIsStuck: an object held by a finalizer is not forgotten.
+func TestDeleteWaitsForWhatIsStuck(t *testing.T) {
+	s := newStory(t)
+	s.apply(s.configMap("a", "1"), s.configMap("b", "1"))
+	s.kubectl("patch", "configmap", "a", "-p", `{"metadata":{"finalizers":["example.org/hold"]}}`)
+	for range 2 {
+		p, err := s.engine.Plan(t.Context(), apply.Target{Verb: apply.VerbDelete})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := run
+		r.Timeout = time.Second
+		var stuck *apply.NotReadyError
+		if _, err := s.engine.Apply(t.Context(), p, r); !errors.As(err, &stuck) || !strings.Contains(err.Error(), "example.org/hold") {
+			t.Fatalf("delete: %v", err)
+		}
+	}
+	s.kubectl("patch", "configmap", "a", "--type=json", "-p", `[{"op":"remove","path":"/metadata/finalizers"}]`)
+	s.delete(false)
+	s.want("left", s.kubectl("get", "secret,lease", "-o", "name"), "")
+}
+
+// TestAKilledDeleteIsFinishedByTheNext cuts a delete after each number of
+// requests in turn.
+func TestAKilledDeleteIsFinishedByTheNext(t *testing.T) {
+	s := newStory(t)
+	for cut := 8; ; cut += 3 {
+		s.apply(s.configMap("a", "1"), s.secret("login", "x"))
+		engine, _ := s.dyingEngine(cut)
+		p, err := engine.Plan(t.Context(), apply.Target{Verb: apply.VerbDelete})
+		if err == nil {
+			_, err = engine.Apply(t.Context(), p, run)
+		}
+		survived := err == nil
+		p, err = s.engine.Plan(t.Context(), apply.Target{Verb: apply.VerbDelete})
+		if err == nil {
+			_, err = s.engine.Apply(t.Context(), p, run)
+		}
+		if err != nil && !errors.Is(err, apply.ErrNoStack) {
+			t.Fatalf("cut %d: delete again: %v", cut, err)
+		}
+		left := s.kubectl("get", "secret,configmap", "-l", "app.kubernetes.io/managed-by=stackctl", "-o", "name") + s.kubectl("get", "configmap", "-l", "stackctl.dev/stack", "-o", "name")
+		s.want(fmt.Sprintf("left after cut %d", cut), left, "")
+		if survived {
+			return
+		}
+	}
+}
+
+// TestAConfigThatMendsOldPods: the trouble of pods that were there before the
+// run does not fail the run that mends it.
+func TestAConfigThatMendsOldPods(t *testing.T) {
+	s := newStory(t)
+	broken := func() *obj { return s.deployment("web", "web:v1", 1, "config-error") }
+	if _, err := s.engine.Apply(t.Context(), s.plan(broken()), run); err == nil {
+		t.Fatal("a pod without its config became ready")
+	}
+	mended := make(chan bool)
+	r := run
+	r.Events = func(e apply.Event) {
+		if a, ok := e.(apply.Applied); ok && a.Object.Kind == "ConfigMap" {
+			close(mended)
+		}
+	}
+	result := make(chan error)
+	go func() {
+		_, err := s.engine.Apply(t.Context(), s.plan(broken(), s.configMap("missing", "1")), r)
+		result <- err
+	}()
+	<-mended
+	s.kubectl("annotate", "pod", "-l", "app=web", "--overwrite", "local.stackctl.dev/play=ready")
+	if err := <-result; err != nil {
+		t.Errorf("apply: %v", err)
+	}
 }

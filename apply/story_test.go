@@ -247,7 +247,7 @@ func (s *story) dyingEngine(n int) (*apply.Engine, *faulty) {
 	f := &faulty{left: n}
 	config := s.plane.Config()
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { f.next = next; return f })
-	e, err := apply.New(config, s.stack, apply.Options{LeaseDuration: time.Second})
+	e, err := apply.New(config, s.stack, apply.Options{LeaseDuration: time.Second, KeepRevisions: 1000})
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -60,6 +60,7 @@ func (x *execution) await(ctx context.Context, keys []ObjectKey, timeout time.Du
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	d := newDiagnosis()
+	d.fresh = x.fresh
 	last := make([]Health, len(keys))
 	for {
 		synced, err := v.ready()
@@ -83,12 +84,25 @@ func (x *execution) await(ctx context.Context, keys []ObjectKey, timeout time.Du
 		case <-v.changed:
 			v.settle(ctx)
 		case <-tick.C:
+			if err := x.lock.failure(); err != nil {
+				return err
+			}
 		case <-interruption(ctx):
 			return context.Canceled
 		case <-deadline.C:
 			return &NotReadyError{Timeout: timeout, Health: notReady(last, keys)}
 		}
 	}
+}
+
+// fresh reports an object whose pods this run replaces.
+func (x *execution) fresh(key ObjectKey) bool {
+	for i := range x.plan.Changes {
+		if c := &x.plan.Changes[i]; c.Object == key {
+			return c.template
+		}
+	}
+	return false
 }
 
 // interruption returns the channel that closes when the run is interrupted.
@@ -215,7 +229,7 @@ func (x *execution) prune(ctx context.Context) error {
 func (x *execution) deleteAll(ctx context.Context, victims []*Change) []error {
 	errs := make([]error, len(victims))
 	wait := x.plan.Verb == VerbDelete && x.run.Wait
-	_ = x.engine.cluster.each(ctx, len(victims), func(_ context.Context, i int) error {
+	err := x.engine.cluster.each(ctx, len(victims), func(_ context.Context, i int) error {
 		if graceEnded(ctx) {
 			errs[i] = context.Canceled
 			return nil
@@ -230,7 +244,7 @@ func (x *execution) deleteAll(ctx context.Context, victims []*Change) []error {
 		x.report(c.Object, ActionDelete, errs[i])
 		return nil
 	})
-	return errs
+	return append(errs, err)
 }
 
 // awaitGone waits until everything deleted is gone, pods included.
@@ -251,6 +265,8 @@ func (x *execution) awaitGone(ctx context.Context) error {
 	}
 	deadline := time.NewTimer(x.run.Timeout)
 	defer deadline.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
 	for {
 		synced, err := v.ready()
 		if err != nil {
@@ -271,6 +287,10 @@ func (x *execution) awaitGone(ctx context.Context) error {
 		}
 		select {
 		case <-v.changed:
+		case <-tick.C:
+			if err := x.lock.failure(); err != nil {
+				return err
+			}
 		case <-interruption(ctx):
 			return context.Canceled
 		case <-deadline.C:

@@ -84,7 +84,7 @@ func TestResults(t *testing.T) {
 		{apply.VerbApply, apply.Result{Changes: apply.Counts{Unchanged: 7}}},
 		{apply.VerbApply, apply.Result{Revision: 3, Changes: apply.Counts{Updated: 1}, Interrupted: []int{2}, Left: 1, Duration: apply.Seconds(440 * time.Millisecond)}},
 		{apply.VerbRollback, apply.Result{Revision: 4, Changes: apply.Counts{Deleted: 1}, Duration: apply.Seconds(2 * time.Minute)}},
-		{apply.VerbDelete, apply.Result{Changes: apply.Counts{Deleted: 7}, Duration: time.Second}},
+		{apply.VerbDelete, apply.Result{Changes: apply.Counts{Deleted: 7}, Duration: apply.Seconds(time.Second)}},
 	} {
 		c.result.Stack = stack
 		if err := WriteResult(&got, &apply.Plan{Stack: stack, Verb: c.verb, Base: 1}, &c.result, noon); err != nil {
