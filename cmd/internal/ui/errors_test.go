@@ -21,6 +21,7 @@ func (hintedError) Hint() string  { return "name one with --kubeconfig" }
 func TestErrors(t *testing.T) {
 	const source = "name: recipes\napps:\n  web-api:\n\timage: größe \u202e web:v9 # x\n"
 	context := ErrorContext{
+		Command: "stackctl rollback --to 3",
 		Options: noon,
 		Source: func(file string) []byte {
 			if file != "stack.yaml" {
