@@ -29,9 +29,9 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 			return Change{}, err
 		}
 	}
-	merged, err := c.apply(ctx, withUID(o, live), patchOptions{dryRun: true})
-	conflicted := isFieldConflict(err)
-	if live == nil && (conflicted || err == nil && merged.GetResourceVersion() != "") {
+	merged, refusal := c.apply(ctx, withUID(o, live), patchOptions{dryRun: true})
+	conflicted := isFieldConflict(refusal)
+	if live == nil && (conflicted || refusal == nil && merged.GetResourceVersion() != "") {
 		if live, err = read(); err != nil { // somebody else made an object of that name
 			return Change{}, err
 		}
@@ -44,18 +44,19 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 			return Change{}, fmt.Errorf("%s: is being deleted%s; apply again when it is gone", key, finalizersText(live))
 		}
 	}
-	change := Change{Object: key, send: o, pin: pinOf(live)}
-	if conflicted {
-		conflict := err
-		if merged, err = c.apply(ctx, withUID(o, live), patchOptions{dryRun: true, force: true}); err == nil && live != nil {
-			change.Fields = diff(key, live, merged, c.manager)
-			change.Conflicts = conflictsOf(key, conflict, live, change.Fields)
-		}
+	if conflicted { // the refusal shows no object: what forcing would make does
+		merged, err = c.apply(ctx, withUID(o, live), patchOptions{dryRun: true, force: true})
+	} else {
+		err = refusal
 	}
 	if err != nil {
 		return Change{}, p.dryRunError(o, err)
 	}
+	change := Change{Object: key, send: o, pin: pinOf(live)}
 	p.decide(&change, live, merged)
+	if conflicted && live != nil {
+		change.Conflicts = conflictsOf(key, refusal, live, change.Fields)
+	}
 	return change, nil
 }
 
@@ -70,9 +71,7 @@ func (p *planner) decide(change *Change, live, merged *unstructured.Unstructured
 		}
 		return
 	}
-	if change.Fields == nil {
-		change.Fields = diff(key, live, merged, manager)
-	}
+	change.Fields = diff(key, live, merged, manager)
 	before, after := ownEntry(live.GetManagedFields(), manager), ownEntry(merged.GetManagedFields(), manager)
 	switch {
 	case len(change.Fields) > 0:

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -187,7 +188,7 @@ func (d *diagnosis) pod(pod *unstructured.Unstructured) (reason string, cause *C
 	if status, why, message := s.conditionOf("PodScheduled"); status == "False" {
 		return "Pending", &Cause{Pod: pod.GetName(), Reason: why, Message: message, Field: fieldToBlame(why, message)}
 	}
-	phase := orElse(s.text("status", "phase"), "Pending")
+	phase := cmp.Or(s.text("status", "phase"), "Pending")
 	if phase == "Running" {
 		if ready, _, _ := s.conditionOf("Ready"); ready != "True" {
 			return "Running, not ready", nil

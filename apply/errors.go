@@ -120,7 +120,8 @@ func (e *ForbiddenError) Unwrap() error { return e.Err }
 // InterruptedError says that the context ended during a run, and what is on
 // record about it.
 type InterruptedError struct {
-	Revision int
+	Revision int  // 0 when nothing was recorded, and so nothing written
+	Recorded bool // the revision is marked as interrupted; else it stays pending
 	Err      error
 }
 
@@ -128,7 +129,10 @@ func (e *InterruptedError) Error() string {
 	if e.Revision == 0 {
 		return "interrupted: nothing was written"
 	}
-	return fmt.Sprintf("interrupted: revision %d is recorded as interrupted, apply again to finish", e.Revision)
+	if !e.Recorded {
+		return fmt.Sprintf("interrupted: revision %d stays pending until the next run: %v", e.Revision, e.Err)
+	}
+	return fmt.Sprintf("interrupted: revision %d is recorded as interrupted, run it again to finish", e.Revision)
 }
 
 func (e *InterruptedError) Unwrap() error { return e.Err }

@@ -124,7 +124,7 @@ func (x *execution) locked(ctx context.Context) (err error) {
 		defer cancel()
 	}
 	switch {
-	case x.summary.Revision == 0: // nothing was recorded, so nothing was written
+	case x.result.Revision == 0: // nothing was recorded, so nothing was written
 	case err == nil && x.plan.Verb == VerbDelete:
 		err = x.forget(closing)
 	default:
@@ -134,7 +134,7 @@ func (x *execution) locked(ctx context.Context) (err error) {
 		err = fmt.Errorf("release the lock: %w", releaseErr)
 	}
 	if interrupted && err != nil {
-		return &InterruptedError{Revision: x.summary.Revision, Err: err}
+		return &InterruptedError{Revision: x.result.Revision, Recorded: x.result.Status == StatusInterrupted, Err: err}
 	}
 	return err
 }

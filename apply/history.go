@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -93,7 +92,7 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 		holder := holderOf(lease)
 		s.Lock = &holder
 	}
-	rev, err := e.lastReadable(ctx, history)
+	rev, _, err := e.records.newestReadable(ctx, history)
 	if err != nil {
 		return nil, err
 	}
@@ -129,16 +128,6 @@ func parseIndexName(name string) (stack string, n int, ok bool) {
 	}
 	n, err := strconv.Atoi(name[i+2:])
 	return stack, n, err == nil
-}
-
-func (e *Engine) lastReadable(ctx context.Context, history []Summary) (*Revision, error) {
-	for _, s := range slices.Backward(history) {
-		rev, err := e.records.read(ctx, s.Revision)
-		if !errors.Is(err, errCorrupt) {
-			return rev, err
-		}
-	}
-	return nil, fmt.Errorf("%s: no revision can be read", e.stack)
 }
 
 type byNamespace map[string][]*unstructured.Unstructured

@@ -1,8 +1,6 @@
 package apply
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"maps"
 
@@ -43,9 +41,9 @@ func pinOf(live *unstructured.Unstructured) pin {
 	return pin{uid: string(live.GetUID()), digest: digest(canonical(normalize(live)))}
 }
 
+// digest is short for comparing, where sum is for proving.
 func digest(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
+	return sum(b)[:32]
 }
 
 // ownEntry returns a digest of the managedFields entry that a manager's

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -79,19 +78,14 @@ func (p *planner) load(ctx context.Context, history []Summary) error {
 	if last := newest(history); last != nil {
 		p.plan.Base = last.Revision
 	}
-	for _, s := range slices.Backward(history) {
-		rev, err := p.engine.records.read(ctx, s.Revision)
-		if errors.Is(err, errCorrupt) {
-			p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf("the record of revision %d is corrupt and was passed over", s.Revision))
-			p.incomplete = true
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		p.base = rev
-		return nil
+	base, corrupt, err := p.engine.records.newestReadable(ctx, history)
+	if err != nil {
+		return err
 	}
+	for _, n := range corrupt {
+		p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf("the record of revision %d is corrupt and was passed over", n))
+	}
+	p.base, p.incomplete = base, len(corrupt) > 0
 	return nil
 }
 

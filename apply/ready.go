@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -208,7 +209,7 @@ func (s state) claim(h *Health) {
 		h.fail("Lost", "the volume of the claim is gone", true)
 	default:
 		// A claim may wait for its first pod: the pods tell whether it hurts.
-		h.State, h.Message = StateReady, orElse(phase, "Pending")
+		h.State, h.Message = StateReady, cmp.Or(phase, "Pending")
 	}
 }
 
@@ -218,7 +219,7 @@ func (s state) pod(h *Health) {
 		h.State, h.Message = StateReady, "succeeded"
 	case "Failed":
 		h.Message = "failed"
-		h.fail(orElse(s.text("status", "reason"), "Failed"), s.text("status", "message"), true)
+		h.fail(cmp.Or(s.text("status", "reason"), "Failed"), s.text("status", "message"), true)
 	default:
 		s.condition(h, "Ready")
 	}
@@ -269,11 +270,4 @@ func builtIn(group string) bool {
 	}
 	const suffix = ".k8s.io"
 	return len(group) > len(suffix) && group[len(group)-len(suffix):] == suffix && group != "gateway.networking.k8s.io"
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

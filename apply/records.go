@@ -3,8 +3,8 @@ package apply
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -167,6 +167,20 @@ func (r *records) read(ctx context.Context, n int) (*Revision, error) {
 	return rev, nil
 }
 
+// newestReadable returns the newest revision that can be read, an empty one when
+// there is none, and the numbers of the corrupt ones passed over.
+func (r *records) newestReadable(ctx context.Context, history []Summary) (*Revision, []int, error) {
+	var passed []int
+	for _, s := range slices.Backward(history) {
+		rev, err := r.read(ctx, s.Revision)
+		if !errors.Is(err, errCorrupt) {
+			return rev, passed, err
+		}
+		passed = append(passed, s.Revision)
+	}
+	return &Revision{}, passed, nil
+}
+
 // missing says why a revision is not there: it was never made, or is no longer
 // kept.
 func (r *records) missing(ctx context.Context, n int) error {
@@ -205,34 +219,6 @@ func (r *records) readOutcome(ctx context.Context, n int, run string) (map[Objec
 		sent[s.ObjectKey] = s.sentFact
 	}
 	return sent, nil
-}
-
-// restore puts the data of Secrets back into the objects of a revision.
-func (r *records) restore(ctx context.Context, rev *Revision) error {
-	for _, o := range rev.Objects {
-		name, ok := rev.values[keyOf(o)]
-		if !ok {
-			continue
-		}
-		secret, err := r.getIn(ctx, o.GetNamespace(), name)
-		if err != nil {
-			return err
-		}
-		if secret == nil {
-			return fmt.Errorf("revision %d: the stored data of %s are gone (Secret %s/%s)", rev.Revision, keyOf(o), o.GetNamespace(), name)
-		}
-		data := map[string]any{}
-		for k, v := range secret.Data {
-			data[k] = base64.StdEncoding.EncodeToString(v)
-		}
-		if r.valueName(rev.key, o, map[string]any{"data": data}) != name {
-			return fmt.Errorf("revision %d: %w", rev.Revision, corrupt("the stored data of %s were changed", keyOf(o)))
-		}
-		if len(data) > 0 {
-			o.Object["data"] = data
-		}
-	}
-	return nil
 }
 
 // draft is a revision about to be recorded; create fills in its size.
@@ -353,34 +339,6 @@ func cut(s string, n int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "") + "…"
-}
-
-// keepValues stores the data of the Secret objects in some namespaces: each in
-// an immutable Secret beside the object.
-func (r *records) keepValues(ctx context.Context, key []byte, objects []*unstructured.Unstructured, in func(namespace string) bool) error {
-	for _, o := range objects {
-		_, stripped := strip(o)
-		if len(stripped) == 0 || !in(o.GetNamespace()) {
-			continue
-		}
-		data, err := secretData(o)
-		if err != nil {
-			return err
-		}
-		secret := r.secret(r.valueName(key, o, stripped), "value", typeValue)
-		secret.Namespace = o.GetNamespace()
-		secret.Data = data
-		if err := r.post(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
-			return describe("store the data of", keyOf(o), err)
-		}
-	}
-	return nil
-}
-
-// valueName is the name of the copy of a Secret object's data, as strip
-// returns them. Without the key nobody can tell from it what the data are.
-func (r *records) valueName(key []byte, o *unstructured.Unstructured, data map[string]any) string {
-	return r.prefix() + "s-" + keyed(key, canonical([]any{o.GetNamespace(), o.GetName(), data["data"]}))
 }
 
 // addParts puts the parts of a record into its index Secret, or into chunks,

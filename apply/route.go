@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -21,7 +22,7 @@ func routesOf(live map[ObjectKey]*unstructured.Unstructured, pods byNamespace) [
 		}
 		rules, _ := s.lookup("spec", "rules")
 		for _, rule := range asList(rules) {
-			host := orElse(rule.text("host"), "*")
+			host := cmp.Or(rule.text("host"), "*")
 			paths, _ := rule.lookup("http", "paths")
 			for _, p := range asList(paths) {
 				service := p.text("backend", "service", "name")
@@ -29,7 +30,7 @@ func routesOf(live map[ObjectKey]*unstructured.Unstructured, pods byNamespace) [
 				if port == nil {
 					port = p.text("backend", "service", "port", "name")
 				}
-				r := Route{Ingress: key.Name, URL: scheme + host + orElse(p.text("path"), "/"), Service: service, Port: strings.Trim(Text(port), `"`)}
+				r := Route{Ingress: key.Name, URL: scheme + host + cmp.Or(p.text("path"), "/"), Service: service, Port: strings.Trim(Text(port), `"`)}
 				r.Ready, r.Pods = behind(live[ObjectKey{Kind: "Service", Namespace: key.Namespace, Name: service}], pods[key.Namespace])
 				routes = append(routes, r)
 			}

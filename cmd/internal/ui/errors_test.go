@@ -65,7 +65,7 @@ func TestErrors(t *testing.T) {
 		{"forbidden", &apply.ForbiddenError{Err: errors.New("list secrets: forbidden")}},
 		{"lock lost", &apply.LockLostError{Reason: "not renewed for 30s"}},
 		{"interrupted before", &apply.InterruptedError{}},
-		{"interrupted", &apply.InterruptedError{Revision: 4}},
+		{"interrupted", &apply.InterruptedError{Revision: 4, Recorded: true}},
 		{"no stack", fmt.Errorf("shop/web: %w", apply.ErrNoStack)},
 		{"a defect", &apply.PanicError{Value: "index out of range", Stack: []byte("goroutine 1\n\tmain.go:1\n")}},
 		{"a way out of its own", fmt.Errorf("diff: %w", hintedError{})},
