@@ -243,3 +243,38 @@ func TestStalePlan(t *testing.T) {
 	}
 	s.want("history", s.history(), "1 superseded, 2 superseded, 3 deployed")
 }
+
+// TestANewVersionOfAKindTakesNothingOver: a stack brings a new version of a
+// kind. Objects that exist in the old one are updates, or somebody else's.
+func TestANewVersionOfAKindTakesNothingOver(t *testing.T) {
+	s := newStory(t)
+	group := strings.ReplaceAll(s.stack.Namespace, "-", "") + ".example.org"
+	version := func(name string, storage string) string {
+		return `{"name":"` + name + `","served":true,"storage":` + storage + `,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}`
+	}
+	crd := func(versions string) *obj {
+		return s.object(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"backups.` + group + `"},"spec":{
+			"group":"` + group + `","scope":"Namespaced","names":{"kind":"Backup","plural":"backups"},"versions":[` + versions + `]}}`)
+	}
+	backup := func(version, name string) *obj {
+		return s.object(`{"apiVersion":"` + group + `/` + version + `","kind":"Backup","metadata":{"name":"` + name + `"},"spec":{"every":"24h"}}`)
+	}
+	t.Cleanup(func() { s.plane.Kubectl(t, "delete", "crd", "backups."+group, "--wait=false") })
+	s.apply(crd(version("v1", "true")), backup("v1", "ours"))
+	theirs := &story{T: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "other"}}
+	theirs.engine = theirs.newEngine(apply.Options{})
+	theirs.apply(theirs.object(`{"apiVersion":"` + group + `/v1","kind":"Backup","metadata":{"name":"theirs"}}`))
+
+	both := crd(version("v1", "true") + "," + version("v2", "false"))
+	p := s.plan(both, backup("v2", "ours"), backup("v2", "theirs"))
+	if c := p.Conflicts(); len(c) != 1 || !c[0].Foreign() || c[0].Object.Name != "theirs" {
+		t.Errorf("conflicts: %+v", c)
+	}
+	for _, c := range p.Changes {
+		if c.Object.Name == "ours" && c.Action != apply.ActionUpdate {
+			t.Errorf("our object is to be %sd", c.Action)
+		}
+	}
+	s.apply(both, backup("v2", "ours"))
+	s.want("owners", s.kubectl("get", "backups."+group, "-o", `jsonpath={range .items[*]}{.metadata.name}={.metadata.labels.stackctl\.dev/stack} {end}`), "ours=shop theirs=other")
+}
