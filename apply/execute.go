@@ -306,7 +306,7 @@ func (x *execution) applyStages(ctx context.Context) error {
 func (x *execution) keepLateValues(ctx context.Context) error {
 	var late []*unstructured.Unstructured
 	for i := range x.plan.Changes {
-		if c := &x.plan.Changes[i]; c.Deferred && c.Object.isSecret() {
+		if c := &x.plan.Changes[i]; x.isLate(c) {
 			late = append(late, c.send)
 		}
 	}

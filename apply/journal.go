@@ -68,8 +68,8 @@ func (x *execution) record(ctx context.Context) error {
 	d := &draft{summary: x.summary, objects: objects, source: x.plan.target.Source, inventory: x.inventory(), key: x.key, run: x.lock.holder.run}
 	d.later = map[string]bool{}
 	for i := range x.plan.Changes {
-		if c := &x.plan.Changes[i]; c.Object.isSecret() && c.Deferred {
-			d.later[c.Object.Namespace] = true
+		if x.isLate(&x.plan.Changes[i]) {
+			d.later[x.plan.Changes[i].Object.Namespace] = true
 		}
 	}
 	err := x.records.create(ctx, d)
@@ -83,6 +83,12 @@ func (x *execution) record(ctx context.Context) error {
 	x.result.Revision, x.result.Status = n, StatusPending
 	x.run.send(Recorded{Revision: n, Interrupted: x.result.Interrupted})
 	return nil
+}
+
+// isLate reports a Secret whose namespace comes with the run. The stack's own
+// namespace is there by the time anything is recorded.
+func (x *execution) isLate(c *Change) bool {
+	return c.Object.isSecret() && c.Deferred && c.Object.Namespace != x.engine.stack.Namespace
 }
 
 // inventory is what the stack may have in the cluster from now on: all of the

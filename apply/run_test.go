@@ -365,6 +365,42 @@ func TestOwnNamespace(t *testing.T) {
 	s.want("left", s.kubectl("get", "secret,lease", "-o", "name"), "")
 }
 
+// TestSecretsInNewNamespacesCanBeRolledBackTo: the copies of their data are
+// kept, whoever made the namespace, and go with the stack.
+func TestSecretsInNewNamespacesCanBeRolledBackTo(t *testing.T) {
+	s := newStory(t)
+	s.stack.Namespace += "-fresh"
+	s.engine = s.newEngine(apply.Options{})
+	second := s.stack.Namespace + "-b"
+	t.Cleanup(func() { s.plane.Kubectl(t, "delete", "namespace", s.stack.Namespace, second, "--wait=false") })
+	stack := func(value string) []*obj {
+		there := s.secret("there", value)
+		there.SetNamespace(second)
+		return []*obj{s.object(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"` + second + `"}}`), s.secret("here", value), there}
+	}
+	s.apply(stack("first")...)
+	s.apply(stack("second")...)
+	s.rollback(1)
+	s.want("here", s.kubectl("get", "secret", "here", "-o", "jsonpath={.data.password}"), "Zmlyc3Q=")
+	s.want("there", s.plane.Kubectl(t, "-n", second, "get", "secret", "there", "-o", "jsonpath={.data.password}"), "Zmlyc3Q=")
+	s.delete(false)
+	s.want("left here", s.kubectl("get", "secret,lease", "-o", "name"), "")
+	s.want("left there", s.plane.Kubectl(t, "-n", second, "get", "secret", "-o", "name"), "")
+}
+
+// TestSecretsInTheStacksNewNamespace: the same, where nothing of the stack
+// describes the namespace.
+func TestSecretsInTheStacksNewNamespace(t *testing.T) {
+	s := newStory(t)
+	s.stack.Namespace += "-fresh"
+	s.engine = s.newEngine(apply.Options{})
+	t.Cleanup(func() { s.plane.Kubectl(t, "delete", "namespace", s.stack.Namespace, "--wait=false") })
+	s.apply(s.secret("login", "first"))
+	s.apply(s.secret("login", "second"))
+	s.rollback(1)
+	s.want("secret", s.kubectl("get", "secret", "login", "-o", "jsonpath={.data.password}"), "Zmlyc3Q=")
+}
+
 // TestDeleteWaitsForWhatIsStuck: an object held by a finalizer is not forgotten.
 func TestDeleteWaitsForWhatIsStuck(t *testing.T) {
 	s := newStory(t)
