@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
@@ -39,6 +40,7 @@ func TestPlane(t *testing.T) {
 
 	t.Run("listens on loopback only", func(t *testing.T) { checkListeners(t, processes) })
 	t.Run("plays", func(t *testing.T) { testPlays(t, p.client(t)) })
+	t.Run("workloads", func(t *testing.T) { testWorkloads(t, p.client(t)) })
 	t.Run("logs", func(t *testing.T) { testLogs(t, p.client(t)) })
 	t.Run("users", func(t *testing.T) { testUsers(t, p) })
 	t.Run("audit log", func(t *testing.T) { testAuditLog(t, p) })
@@ -276,9 +278,10 @@ func within(limit time.Duration, done func() bool) bool {
 }
 
 // namespace makes a fresh one.
-func namespace(t *testing.T, client kubernetes.Interface) string {
+func namespace(t *testing.T, client kubernetes.Interface, labels map[string]string) string {
 	t.Helper()
-	ns, err := client.CoreV1().Namespaces().Create(t.Context(), generated(), metav1.CreateOptions{})
+	fresh := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-", Labels: labels}}
+	ns, err := client.CoreV1().Namespaces().Create(t.Context(), fresh, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,9 @@
 //
 // Everything that decides about objects is the real thing: validation,
 // defaulting, merging, admission, roles, controllers, scheduling. What is played
-// is the node: no container ever runs. A pod says with an annotation how it
-// wants to fare (package internal/stage), and is ready at once otherwise.
+// are the node and the storage: no container ever runs, and the volume a claim is
+// bound to holds nothing. A pod says with an annotation how it wants to fare
+// (package internal/stage), and is ready at once otherwise.
 //
 // It promises: up means that a Deployment became ready; nothing listens beyond
 // 127.0.0.1 or answers without a certificate; down leaves no process and no file.

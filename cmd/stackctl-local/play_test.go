@@ -8,7 +8,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -20,7 +19,7 @@ import (
 // to. What the stages do in detail is tested without a cluster in package stage;
 // here the question is whether a cluster and its controllers follow.
 func testPlays(t *testing.T, client kubernetes.Interface) {
-	ns := namespace(t, client)
+	ns := namespace(t, client, nil)
 	for _, tt := range []struct {
 		name string
 		pod  corev1.PodTemplateSpec
@@ -47,11 +46,6 @@ func testPlays(t *testing.T, client kubernetes.Interface) {
 			}
 		})
 	}
-	t.Run("job", func(t *testing.T) {
-		t.Parallel()
-		runJob(t, client, ns, "done", template("", "task:1"), batchv1.JobComplete)
-		runJob(t, client, ns, "failed", template("fail", "task:1"), batchv1.JobFailed)
-	})
 	t.Run("deletion does not wait for the grace period", func(t *testing.T) {
 		t.Parallel()
 		pod := template("", "web:1")
@@ -102,7 +96,7 @@ func outcome(t *testing.T, client kubernetes.Interface, ns, name string) string 
 }
 
 func testLogs(t *testing.T, client kubernetes.Interface) {
-	ns := namespace(t, client)
+	ns := namespace(t, client, nil)
 	deploy(t, client, ns, "broken", template("crash", "web:1"))
 	deploy(t, client, ns, "fine", template("", "web:1"))
 	if !within(30*time.Second, func() bool {
@@ -157,33 +151,6 @@ func deploy(t *testing.T, client kubernetes.Interface, ns, name string, pod core
 	}
 }
 
-func runJob(t *testing.T, client kubernetes.Interface, ns, name string, pod corev1.PodTemplateSpec, want batchv1.JobConditionType) {
-	t.Helper()
-	never := int32(0)
-	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
-	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: batchv1.JobSpec{BackoffLimit: &never, Template: pod}}
-	if _, err := client.BatchV1().Jobs(ns).Create(t.Context(), job, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	var got []batchv1.JobCondition
-	ended := within(30*time.Second, func() bool {
-		job, err := client.BatchV1().Jobs(ns).Get(t.Context(), name, metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = job.Status.Conditions
-		for _, condition := range got {
-			if condition.Type == want && condition.Status == corev1.ConditionTrue {
-				return true
-			}
-		}
-		return false
-	})
-	if !ended {
-		t.Errorf("job %s: conditions %v, want %s", name, got, want)
-	}
-}
-
 func pods(t *testing.T, client kubernetes.Interface, ns, app string) []corev1.Pod {
 	t.Helper()
 	list, err := client.CoreV1().Pods(ns).List(context.Background(), metav1.ListOptions{LabelSelector: "app=" + app})
@@ -191,8 +158,4 @@ func pods(t *testing.T, client kubernetes.Interface, ns, app string) []corev1.Po
 		t.Fatal(err)
 	}
 	return list.Items
-}
-
-func generated() *corev1.Namespace {
-	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
 }

@@ -18,7 +18,7 @@ import (
 // testUsers signs a user in and shows that roles decide what it may do.
 func testUsers(t *testing.T, p *testPlane) {
 	admin := p.client(t)
-	ns := namespace(t, admin)
+	ns := namespace(t, admin, nil)
 	config, err := clientcmd.RESTConfigFromKubeConfig([]byte(p.mustRun(t, "kubeconfig", "--user=ann", "--group=dev")))
 	if err != nil {
 		t.Fatal(err)

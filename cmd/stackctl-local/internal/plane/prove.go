@@ -6,10 +6,13 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+
+	"stackctl.dev/stackctl/cmd/stackctl-local/internal/stage"
 )
 
 // createNodes makes the nodes kwok then plays. They are of a size a developer
@@ -53,6 +56,17 @@ func createNodes(ctx context.Context, client kubernetes.Interface, count, logPor
 		}
 	}
 	return nil
+}
+
+// createStorageClass makes the class of the claims that name none. The volumes
+// are made by a stage of kwok.
+func createStorageClass(ctx context.Context, client kubernetes.Interface) error {
+	class := &storagev1.StorageClass{
+		ObjectMeta:  metav1.ObjectMeta{Name: "standard", Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}},
+		Provisioner: stage.Provisioner,
+	}
+	_, err := client.StorageV1().StorageClasses().Create(ctx, class, metav1.CreateOptions{})
+	return err
 }
 
 // awaitNodes waits until all nodes are Ready.

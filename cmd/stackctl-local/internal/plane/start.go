@@ -56,6 +56,9 @@ func start(ctx, life context.Context, o Options, p ports, g *group, logs net.Lis
 	if err := d.serveLogs(life, client, logs); err != nil {
 		return err
 	}
+	if err := createStorageClass(ctx, client); err != nil {
+		return err
+	}
 	port := logs.Addr().(*net.TCPAddr).Port
 	if err := createNodes(ctx, client, o.Nodes, port); err != nil {
 		return err

@@ -3,8 +3,10 @@ package stage
 import (
 	"fmt"
 	"strings"
+	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	kubelet "k8s.io/kubernetes/pkg/kubelet/status"
 )
 
 func withImage(pod *corev1.Pod, image string) *corev1.Pod {
@@ -40,10 +42,38 @@ func forJob(pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
+func onFailure(pod *corev1.Pod) *corev1.Pod {
+	pod.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
+	return pod
+}
+
 func unready(pod *corev1.Pod) *corev1.Pod {
 	pod.Status.Phase = corev1.PodRunning
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "NodeNotReady"}}
 	return pod
+}
+
+// checkConditions compares the conditions of a pod with those that the code of
+// the kubelet writes for the same containers.
+func checkConditions(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	all := append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...)
+	for _, want := range []corev1.PodCondition{
+		kubelet.GeneratePodInitializedCondition(pod, &pod.Status, all, pod.Status.Phase),
+		kubelet.GenerateContainersReadyCondition(pod, &pod.Status, all, pod.Status.Phase),
+		kubelet.GeneratePodReadyCondition(pod, &pod.Status, pod.Status.Conditions, all, pod.Status.Phase),
+	} {
+		var got corev1.PodCondition
+		for _, condition := range pod.Status.Conditions {
+			if condition.Type == want.Type {
+				got = condition
+			}
+		}
+		if got.Status != want.Status || got.Reason != want.Reason || got.Message != want.Message {
+			t.Errorf("%s is %s %s %q, a kubelet says %s %s %q", want.Type,
+				got.Status, got.Reason, got.Message, want.Status, want.Reason, want.Message)
+		}
+	}
 }
 
 // describe writes a pod's status on one line.

@@ -1,7 +1,8 @@
-// Package stage holds what the nodes of a local control plane play: kwok Stage
-// objects, one file a stage, each with a comment on what it shows. A pod picks
-// its play with the annotation local.stackctl.dev/play, or with an image whose
-// tag is the name of a play.
+// Package stage holds what the nodes and the storage of a local control plane
+// play: kwok Stage objects, one file a stage, each with a comment on what it
+// shows. Two make and remove the volumes of claims, the others are of pods. A pod
+// picks its play with the annotation local.stackctl.dev/play, or with an image
+// whose tag is the name of a play.
 //
 // The files are not complete alone: their templates call "status", which
 // status.tpl defines and Config puts in front, so that how a pod's status is
@@ -28,6 +29,9 @@ const (
 	AnnotationMessage   = "local.stackctl.dev/message"
 	AnnotationLogs      = "local.stackctl.dev/logs"
 )
+
+// Provisioner is who makes the volumes of claims: the stages claim and volume.
+const Provisioner = "local.stackctl.dev/volume"
 
 // Plays are the values of AnnotationPlay.
 var Plays = []string{

@@ -22,7 +22,7 @@ import (
 // TestPlay runs the stages on pods without a cluster, the way kwok does, until
 // none matches or the steps run out.
 func TestPlay(t *testing.T) {
-	stages := podStages(t)
+	stages := stagesOf(t, "Pod")
 	for _, tt := range []struct {
 		reason string
 		pod    *corev1.Pod
@@ -44,7 +44,23 @@ func TestPlay(t *testing.T) {
 		{"root", newPod("run-as-root"), "run-as-root", "Pending web=CreateContainerConfigError"},
 		{"crash counts up", newPod("crash"), "crash crash-back-off crash crash-back-off crash",
 			"Running web=exit1,last1,restarts2"},
+		{"a slow init container ends", onContainer(withInit(newPod("slow"), "proxy", "db"), "db"), "never-ready slow",
+			"Running ready proxy=running db=exit0 web=running"},
+		{"one that never ends", onContainer(withInit(newPod("never-ready"), "proxy", "db", "late"), "db"), "never-ready",
+			"Pending proxy=running db=running late=PodInitializing web=PodInitializing"},
+		{"a sidecar that is not ready", onContainer(withInit(newPod("never-ready"), "proxy", "db"), "proxy"), "never-ready",
+			"Running proxy=running db=exit0 web=running"},
+		{"a sidecar without an image", onContainer(withInit(newPod("invalid-image"), "proxy", "db"), "proxy"), "invalid-image",
+			"Pending proxy=InvalidImageName db=PodInitializing web=PodInitializing"},
+		{"a job's sidecar ends with it", forJob(withInit(newPod(""), "proxy")), "ready complete", "Succeeded proxy=exit0 web=exit0"},
 		{"a failing job's pod", forJob(newPod("fail")), "fail", "Failed web=exit1"},
+		{"a crash where nothing is restarted", forJob(newPod("crash")), "fail", "Failed web=exit1"},
+		{"a job's init container fails", onContainer(forJob(withInit(newPod("fail"), "db")), "db"), "fail",
+			"Failed db=exit1 web=PodInitializing"},
+		{"a job's sidecar is restarted", onContainer(forJob(withInit(newPod("fail"), "proxy")), "proxy"),
+			"crash crash-back-off crash crash-back-off crash", "Pending proxy=exit1,last1,restarts2 web=PodInitializing"},
+		{"a job's pod may be restarted", onFailure(newPod("fail")), "crash crash-back-off crash crash-back-off crash",
+			"Running web=exit1,last1,restarts2"},
 		{"fail on a pod that goes on is a crash", newPod("fail"), "crash crash-back-off crash crash-back-off crash",
 			"Running web=exit1,last1,restarts2"},
 		{"a misspelt play is not ready", newPod("crsh"), "unknown", "Pending web=UnknownPlay"},
@@ -53,7 +69,7 @@ func TestPlay(t *testing.T) {
 		{"the annotation wins over the tag", withImage(newPod("ready"), "example.com/web:crash"), "ready",
 			"Running ready web=running"},
 		{"the container beside the bad one runs", withSecond(newPod(""), "log:image-pull"), "choose image-pull image-back-off",
-			"Pending web=running second=ImagePullBackOff"},
+			"Pending second=ImagePullBackOff web=running"},
 		{"an init container that crashes holds the rest", onContainer(withInit(newPod("crash"), "db"), "db"),
 			"crash crash-back-off crash crash-back-off crash", "Pending db=exit1,last1,restarts2 web=PodInitializing"},
 		{"a node that was lost comes back", unready(newPod("")), "ready", "Running ready web=running"},
@@ -70,8 +86,18 @@ func TestPlay(t *testing.T) {
 	}
 }
 
+func TestDeletedPodThatIsHeldHasFailed(t *testing.T) {
+	now := metav1.Now()
+	pod := forJob(newPod("never-ready"))
+	pod.DeletionTimestamp, pod.Finalizers = &now, []string{"batch.kubernetes.io/job-tracking"}
+	played, pod := playOn(t, stagesOf(t, "Pod"), pod)
+	if got, want := strings.Join(played, " ")+": "+describe(pod), "stopped: Failed web=exit137"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestMessages(t *testing.T) {
-	stages := podStages(t)
+	stages := stagesOf(t, "Pod")
 	for play, want := range map[string]string{
 		"run-as-root":   `container has runAsNonRoot and image will run as root (pod: "web-1_shop(uid-1)", container: web)`,
 		"image-missing": "manifest unknown",
@@ -91,7 +117,7 @@ func TestMessages(t *testing.T) {
 }
 
 func TestDelay(t *testing.T) {
-	lc, err := lifecycle.NewLifecycle(podStages(t))
+	lc, err := lifecycle.NewLifecycle(stagesOf(t, "Pod"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +145,7 @@ func TestEveryPlayIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range Plays {
-		played, _ := playOn(t, podStages(t), newPod(name))
+		played, _ := playOn(t, stagesOf(t, "Pod"), newPod(name))
 		if len(played) == 0 || slices.Contains(played, "unknown") {
 			t.Errorf("%s: played %v", name, played)
 		}
@@ -129,7 +155,7 @@ func TestEveryPlayIsKnown(t *testing.T) {
 	}
 }
 
-func podStages(t *testing.T) []*internalversion.Stage {
+func stagesOf(t *testing.T, kind string) []*internalversion.Stage {
 	t.Helper()
 	text, err := Config()
 	if err != nil {
@@ -143,14 +169,14 @@ func podStages(t *testing.T) []*internalversion.Stage {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if want, _ := filepath.Glob("*.yaml"); len(objects) != len(want)+len(preset) {
+		t.Fatalf("loaded %d stages from %d files", len(objects), len(want))
+	}
 	var stages []*internalversion.Stage
 	for _, object := range objects {
-		if stage, ok := object.(*internalversion.Stage); ok && stage.Spec.ResourceRef.Kind == "Pod" {
+		if stage, ok := object.(*internalversion.Stage); ok && stage.Spec.ResourceRef.Kind == kind {
 			stages = append(stages, stage)
 		}
-	}
-	if want, _ := filepath.Glob("*.yaml"); len(stages) != len(want)+1 { // and the preset that deletes
-		t.Fatalf("loaded %d pod stages from %d files", len(stages), len(want))
 	}
 	return stages
 }
@@ -183,7 +209,12 @@ func play(t *testing.T, stages []*internalversion.Stage, pod *corev1.Pod, limit 
 		_, err = stage.DoSteps(0, nil, pod, renderer,
 			func(*internalversion.StageEvent) error { return nil },
 			func() error { t.Fatal("a stage deletes the pod"); return nil },
-			func(patch *lifecycle.Patch) error { pod = patched(t, pod, patch.Data); return nil },
+			func(patch *lifecycle.Patch) error {
+				if pod = patched(t, pod, patch.Data); patch.Subresource == "status" {
+					checkConditions(t, pod)
+				}
+				return nil
+			},
 			func(*lifecycle.Apply) error { return nil })
 		if err != nil {
 			t.Fatal(err)

@@ -11,7 +11,11 @@ Called as {{ template "status" (dict "pod" . KEY VALUE ...) }} with
   last     the exit code of the run before the one shown
   restarts how many restarts to add to those already counted
 The played containers are all of the pod, or the one the annotation
-local.stackctl.dev/container names, which may be an init container.
+local.stackctl.dev/container names, which may be an init container: as long as
+it has not ended, or does not run if it is a sidecar, what comes after it waits.
+
+What follows from that is written as a kubelet writes it: stage_test.go compares
+the conditions with those of the kubelet's own code.
 
 Lists go out as JSON, which is YAML too, so indentation does not matter.
 */}}
@@ -60,61 +64,65 @@ Lists go out as JSON, which is YAML too, so indentation does not matter.
 {{- $ := . }}
 {{- $pod := .pod }}
 {{- $only := index ($pod.metadata.annotations | default dict) "local.stackctl.dev/container" | default "" }}
-{{- $atInit := false }}
-{{- range $pod.spec.initContainers }}{{ if eq .name $only }}{{ $atInit = true }}{{ end }}{{ end }}
-{{- $played := dict "pod" $pod "running" (get . "running" | default false) "ready" (get . "ready" | default false) "restarts" (get . "restarts" | default 0) }}
+{{- $played := dict "running" (get . "running" | default false) "ready" (get . "ready" | default false) "restarts" (get . "restarts" | default 0) }}
 {{- range $key := list "waiting" "exit" "last" }}{{ if hasKey $ $key }}{{ $_ := set $played $key (get $ $key) }}{{ end }}{{ end }}
+{{- $fine := or $played.ready (eq .phase "Succeeded") }}
 {{- $done := or (eq .phase "Succeeded") (eq .phase "Failed") }}
-{{- $ready := get . "ready" | default false }}
-{{- $names := list }}
-phase: {{ if $atInit }}"Pending"{{ else }}{{ .phase | Quote }}{{ end }}
-containerStatuses:
-{{- range $pod.spec.containers }}
-{{- $call := dict }}
-{{- if $atInit }}
-{{- $call = dict "pod" $pod "running" false "ready" false "waiting" (dict "reason" "PodInitializing") }}
-{{- else if or (not $only) (eq .name $only) }}
-{{- $call = deepCopy $played }}
-{{- else if $done }}
-{{- $call = dict "pod" $pod "running" false "ready" false "exit" 0 }}
-{{- else }}
-{{- $call = dict "pod" $pod "running" true "ready" true }}
-{{- end }}
-{{- if not $call.ready }}{{ $names = append $names .name }}{{ end }}
-- {{ template "container" (merge $call (dict "item" . "statuses" ($pod.status.containerStatuses | default list))) }}
-{{- end }}
+{{- $held := false }}
+{{- $incomplete := list }}
+{{- $unready := list }}
 {{- with $pod.spec.initContainers }}
-{{- $before := true }}
 initContainerStatuses:
 {{- range . }}
 {{- $sidecar := eq (get . "restartPolicy" | default "") "Always" }}
-{{- $call := dict "pod" $pod "running" false "ready" true "exit" 0 }}
-{{- if eq .name $only }}
+{{- $call := dict "running" false "ready" true "exit" 0 }}
+{{- if $held }}
+{{- $call = dict "running" false "ready" false "waiting" (dict "reason" "PodInitializing") }}
+{{- else if and (eq .name $only) (not $fine) }}
 {{- $call = deepCopy $played }}
-{{- $before = $sidecar }}
-{{- else if not $before }}
-{{- $call = dict "pod" $pod "running" false "ready" false "waiting" (dict "reason" "PodInitializing") }}
-{{- else if and $sidecar (not $done) }}
-{{- $call = dict "pod" $pod "running" true "ready" true }}
+{{- $held = not (and $sidecar $played.running) }}
+{{- else if $sidecar }}
+{{- $call = dict "running" (not $done) "ready" (not $done) "exit" 0 }}
 {{- end }}
-- {{ template "container" (merge $call (dict "item" . "statuses" ($pod.status.initContainerStatuses | default list))) }}
+{{- if $held }}{{ $incomplete = append $incomplete .name }}{{ end }}
+{{- if and $sidecar (not $call.ready) }}{{ $unready = append $unready .name }}{{ end }}
+- {{ template "container" (merge $call (dict "pod" $pod "item" . "statuses" ($pod.status.initContainerStatuses | default list))) }}
 {{- end }}
 {{- end }}
+{{- $statuses := dict }}
+{{- range $pod.spec.containers }}
+{{- $call := dict "running" (not $done) "ready" (not $done) "exit" 0 }}
+{{- if $held }}
+{{- $call = dict "running" false "ready" false "waiting" (dict "reason" "PodInitializing") }}
+{{- else if or (not $only) (eq .name $only) }}
+{{- $call = deepCopy $played }}
+{{- end }}
+{{- if not $call.ready }}{{ $unready = append $unready .name }}{{ end }}
+{{- $_ := set $statuses .name (merge $call (dict "pod" $pod "item" . "statuses" ($pod.status.containerStatuses | default list))) }}
+{{- end }}
+containerStatuses:
+{{- range $statuses }}{{/* by name, as a kubelet sorts them */}}
+- {{ template "container" . }}
+{{- end }}
+phase: {{ if and $held (not $done) }}"Pending"{{ else }}{{ .phase | Quote }}{{ end }}
 conditions:
 {{- template "condition" (dict "pod" $pod "type" "PodReadyToStartContainers" "status" (ternary "False" "True" $done)) }}
-{{- template "condition" (dict "pod" $pod "type" "Initialized" "status" (ternary "False" "True" $atInit) "reason" (ternary "ContainersNotInitialized" "" $atInit)) }}
-{{- $status := ternary "True" "False" $ready }}
-{{- $reason := "" }}
-{{- $message := "" }}
-{{- if not $ready }}
-{{- $reason = ternary (ternary "PodCompleted" "PodFailed" (eq .phase "Succeeded")) "ContainersNotReady" $done }}
-{{- if not $done }}{{ $message = printf "containers with unready status: [%s]" (join " " $names) }}{{ end }}
+{{- if $held }}
+{{- template "condition" (dict "pod" $pod "type" "Initialized" "status" "False" "reason" "ContainersNotInitialized" "message" (printf "containers with incomplete status: [%s]" (join " " $incomplete))) }}
+{{- else }}
+{{- template "condition" (dict "pod" $pod "type" "Initialized" "status" "True" "reason" (ternary "PodCompleted" "" (eq .phase "Succeeded"))) }}
+{{- end }}
+{{- $ready := dict "status" "True" }}
+{{- if $done }}
+{{- $ready = dict "status" "False" "reason" (printf "Pod%s" (ternary "Completed" "Failed" (eq .phase "Succeeded"))) }}
+{{- else if $unready }}
+{{- $ready = dict "status" "False" "reason" "ContainersNotReady" "message" (printf "containers with unready status: [%s]" (join " " $unready)) }}
 {{- end }}
 {{- range list "ContainersReady" "Ready" }}
-{{- template "condition" (dict "pod" $pod "type" . "status" $status "reason" $reason "message" $message) }}
+{{- template "condition" (merge (dict "pod" $pod "type" .) $ready) }}
 {{- end }}
 {{- range $pod.spec.readinessGates }}
-{{- template "condition" (dict "pod" $pod "type" .conditionType "status" $status) }}
+{{- template "condition" (dict "pod" $pod "type" .conditionType "status" $ready.status) }}
 {{- end }}
 {{- if not $pod.status.startTime }}
 startTime: {{ Now | Quote }}
