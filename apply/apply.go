@@ -24,6 +24,10 @@
 //     the run with [StalePlanError] before the first write.
 //   - Intent is recorded before the first write, so a run that is killed at
 //     any point leaves nothing that the next run cannot find and mend.
+//   - What an object needs ([AnnotationNeeds]) is as it must be before the
+//     object is written, in an apply and in a rollback.
+//   - Configuration named by its content ([LabelContent]) stays as long as pods
+//     or revisions may come back to it.
 //   - Fields owned by somebody else are never taken without consent, and only
 //     objects that the last record lists and a live owner label confirms are
 //     deleted, by UID.

@@ -50,7 +50,7 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 		err = refusal
 	}
 	if err != nil {
-		return Change{}, p.dryRunError(o, err)
+		return Change{}, p.dryRunError(o, live, err)
 	}
 	change := Change{Object: key, send: o, pin: pinOf(live)}
 	p.decide(&change, live, merged)
@@ -156,8 +156,11 @@ func (p *planner) foreignOwner(live metav1.Object) string {
 }
 
 // dryRunError says why an object cannot be planned, and what to do about it.
-func (p *planner) dryRunError(o *unstructured.Unstructured, err error) error {
+func (p *planner) dryRunError(o, live *unstructured.Unstructured, err error) error {
 	key := keyOf(o)
+	if immutable := immutableClaims(o, live, err); immutable != nil {
+		return immutable
+	}
 	if s := status(err); s != nil && apierrors.IsNotFound(err) && s.Details != nil && s.Details.Kind == "namespaces" {
 		return fmt.Errorf("%s: namespace %q does not exist; create it or add it to the stack", key, key.Namespace)
 	}

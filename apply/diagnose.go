@@ -44,6 +44,7 @@ func (d *diagnosis) workload(h *Health, o *unstructured.Unstructured, pods, repl
 		if p.old {
 			continue
 		}
+		h.started = h.started || runs(p.pod)
 		if status, _, _ := (state{p.pod.Object}).conditionOf("Ready"); status == "True" && p.pod.GetDeletionTimestamp() == nil {
 			ready++
 		}
@@ -82,6 +83,17 @@ func (d *diagnosis) conclude(h *Health, pod *Cause) {
 	case h.State == StateFailed:
 		h.State = StateProgressing
 	}
+}
+
+// runs reports whether a container of a pod runs.
+func runs(pod *unstructured.Unstructured) bool {
+	containers, _ := state{pod.Object}.lookup("status", "containerStatuses")
+	for _, c := range asList(containers) {
+		if _, ok := c.lookup("state", "running"); ok {
+			return pod.GetDeletionTimestamp() == nil
+		}
+	}
+	return false
 }
 
 // lasts returns for how long a trouble has been seen.

@@ -278,3 +278,25 @@ func TestANewVersionOfAKindTakesNothingOver(t *testing.T) {
 	s.apply(both, backup("v2", "ours"))
 	s.want("owners", s.kubectl("get", "backups."+group, "-o", `jsonpath={range .items[*]}{.metadata.name}={.metadata.labels.stackctl\.dev/stack} {end}`), "ours=shop theirs=other")
 }
+
+// TestKindsThatLeaveTheStackStay: deleting one would delete the objects of
+// others too.
+func TestKindsThatLeaveTheStackStay(t *testing.T) {
+	s := newStory(t)
+	group := strings.ReplaceAll(s.stack.Namespace, "-", "") + ".example.org"
+	t.Cleanup(func() { s.plane.Kubectl(t, "delete", "crd", "backups."+group, "--wait=false") })
+	crd := s.object(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"backups.` + group + `"},"spec":{
+		"group":"` + group + `","scope":"Namespaced","names":{"kind":"Backup","plural":"backups"},"versions":[{"name":"v1","served":true,"storage":true,
+		"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}`)
+	backup := s.object(`{"apiVersion":"` + group + `/v1","kind":"Backup","metadata":{"name":"nightly"},"spec":{"every":"24h"}}`)
+	s.apply(crd, backup)
+	if p := s.plan(crd, backup); !p.Empty() {
+		t.Errorf("the second plan: %s", actions(p))
+	}
+	s.want("plan", actions(s.plan(s.configMap("a", "1"))), "keep CustomResourceDefinition/backups."+group+"\ncreate ConfigMap/a\ndelete Backup/nightly")
+	s.apply(s.configMap("a", "1"))
+	s.want("the kind", s.kubectl("get", "crd", "backups."+group, "-o", "name"), "customresourcedefinition.apiextensions.k8s.io/backups."+group)
+	if p := s.plan(s.configMap("a", "1")); !p.Empty() {
+		t.Errorf("a kept kind makes a difference: %s", actions(p))
+	}
+}

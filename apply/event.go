@@ -5,7 +5,7 @@ import "time"
 // Event is a sign of progress of a run, delivered in order on one callback.
 // Events carry no fact that the [Result] or the error does not: dropping all
 // of them loses nothing. The concrete types are [LockWait], [TookOver],
-// [Recorded], [Applied], [Progress] and [Pruning].
+// [Recorded], [Applied], [NeedWait], [Progress] and [Pruning].
 type Event interface{ event() }
 
 // LockWait says that another run holds the lock. It is sent when the wait
@@ -34,6 +34,13 @@ type Applied struct {
 	Err    error
 }
 
+// NeedWait says that an object is not written before what it needs is as it
+// must be. It is sent when that begins, and when less is missing.
+type NeedWait struct {
+	Object ObjectKey
+	Needs  []Need
+}
+
 // Progress says that the health of one object changed while waiting.
 type Progress struct{ Health Health }
 
@@ -44,5 +51,6 @@ func (LockWait) event() {}
 func (TookOver) event() {}
 func (Recorded) event() {}
 func (Applied) event()  {}
+func (NeedWait) event() {}
 func (Progress) event() {}
 func (Pruning) event()  {}

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -73,6 +72,13 @@ type execution struct {
 	summary Summary
 	key     []byte
 
+	changes   map[ObjectKey]*Change // of the plan
+	view      *view                 // of what is waited for
+	diagnosis *diagnosis
+	patience  time.Duration        // what is left of the time to wait for health
+	seen      map[ObjectKey]Health // last told of
+	told      map[ObjectKey][]Need // that an object is held back for
+
 	mu     sync.Mutex // guards what the workers of a stage report
 	result *Result
 	sent   map[ObjectKey]sentFact
@@ -91,7 +97,7 @@ func (x *execution) refuse() error {
 	if len(refused) > 0 {
 		return &ConflictError{Conflicts: refused}
 	}
-	deletes := x.plan.Counts().Deleted
+	deletes := x.plan.losses()
 	empty := len(x.plan.target.Objects) == 0
 	mass := deletes >= 5 && 2*deletes > x.plan.inventory
 	if x.plan.Verb != VerbDelete && (empty || mass) && deletes > x.run.AllowPrune {
@@ -228,6 +234,7 @@ func (x *execution) recheckWrite(ctx context.Context, p *planner, change *Change
 		return change.Object.String() + " was changed since the plan was made", nil
 	}
 	again.Recreated, again.Note = change.Recreated, change.Note
+	again.needs, again.depth = change.needs, change.depth
 	*change = again
 	return "", nil
 }
@@ -257,9 +264,23 @@ func (x *execution) recheckDelete(ctx context.Context, p *planner, change *Chang
 	return "", nil
 }
 
+// prepare sets up what the waits of the run share.
+func (x *execution) prepare(ctx context.Context) {
+	x.changes, x.seen, x.told = map[ObjectKey]*Change{}, map[ObjectKey]Health{}, map[ObjectKey][]Need{}
+	for i := range x.plan.Changes {
+		x.changes[x.plan.Changes[i].Object] = &x.plan.Changes[i]
+	}
+	x.view, x.patience = x.engine.newView(ctx), x.run.Timeout
+	x.diagnosis = newDiagnosis()
+	x.diagnosis.fresh = func(key ObjectKey) bool { return x.changes[key].template }
+}
+
 // guarded does the work of the run and turns a panic into an error, so that
 // the end of the run is recorded in any case.
 func (x *execution) guarded(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the watches of the view
+	x.prepare(ctx)
 	return recovered(func() error {
 		if err := x.applyStages(ctx); err != nil {
 			return err
@@ -271,64 +292,6 @@ func (x *execution) guarded(ctx context.Context) error {
 		}
 		return x.prune(ctx)
 	})
-}
-
-func (x *execution) applyStages(ctx context.Context) error {
-	for s := range stagesNumber {
-		var todo []*Change
-		for i := range x.plan.Changes {
-			c := &x.plan.Changes[i]
-			if stage(c.Object) == s && (c.Action == ActionCreate || c.Action == ActionUpdate) {
-				todo = append(todo, c)
-			}
-		}
-		if len(todo) == 0 {
-			continue
-		}
-		if err := x.applyStage(ctx, todo); err != nil {
-			return err
-		}
-		if s == stageNamespaces {
-			if err := x.keepLateValues(ctx); err != nil {
-				return err
-			}
-		}
-		if s == stageKinds {
-			if err := x.awaitKinds(ctx, todo); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// keepLateValues stores the data of Secrets whose namespace was just made.
-func (x *execution) keepLateValues(ctx context.Context) error {
-	var late []*unstructured.Unstructured
-	for i := range x.plan.Changes {
-		if c := &x.plan.Changes[i]; x.isLate(c) {
-			late = append(late, c.send)
-		}
-	}
-	return x.records.keepValues(ctx, x.key, late, func(string) bool { return true })
-}
-
-// applyStage writes the objects of one stage. After an error what is in flight
-// ends, nothing new begins, and all that failed is reported.
-func (x *execution) applyStage(ctx context.Context, todo []*Change) error {
-	errs := make([]error, len(todo))
-	err := x.engine.cluster.each(ctx, len(todo), func(groupCtx context.Context, i int) error {
-		// The end of the group must not tear a write of the same stage apart.
-		if groupCtx.Err() != nil {
-			return nil
-		}
-		errs[i] = x.applyObject(ctx, todo[i])
-		return errs[i]
-	})
-	if joined := errors.Join(errs...); joined != nil {
-		return joined
-	}
-	return err
 }
 
 func (x *execution) applyObject(ctx context.Context, c *Change) error {

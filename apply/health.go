@@ -25,6 +25,9 @@ type Health struct {
 	Pods []PodGroup `json:"pods,omitempty"`
 	// Cause names why the object is not ready, once that is known.
 	Cause *Cause `json:"cause,omitempty"`
+
+	started  bool // a container of the newest template runs or has done its work, or none is wanted
+	complete bool // a Job that succeeded
 }
 
 // Replicas counts the pods of a workload.

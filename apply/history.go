@@ -100,16 +100,19 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted := map[ObjectKey]bool{}
+	wanted := map[ObjectKey]*unstructured.Unstructured{}
 	for _, o := range rev.Objects {
-		wanted[keyOf(o)] = true
+		wanted[keyOf(o)] = o
 	}
 	d := newDiagnosis()
 	for _, i := range rev.inventory {
-		if !wanted[i.ObjectKey] {
+		if wanted[i.ObjectKey] == nil {
 			continue // pruned, or kept on purpose
 		}
 		h := judge(i.ObjectKey, live[i.ObjectKey])
+		if o := live[i.ObjectKey]; o == nil && rev.sent[i.ObjectKey].Complete && expires(wanted[i.ObjectKey]) {
+			h = seenFinished(i.ObjectKey)
+		}
 		if isWorkload(i.ObjectKey) || i.Kind == "Job" {
 			d.workload(&h, live[i.ObjectKey], pods[i.Namespace], replicaSets[i.Namespace])
 		}

@@ -31,10 +31,7 @@ func (x *execution) closeAbandoned(ctx context.Context, history []Summary) error
 // record writes down what is about to be done, before anything is done.
 func (x *execution) record(ctx context.Context) error {
 	n := x.plan.Base + 1
-	x.key = x.plan.base.key
-	if len(x.key) == 0 {
-		x.key = newKey()
-	}
+	x.key = x.plan.key
 	cause := x.run.Cause
 	if cause == "" {
 		cause = fmt.Sprintf("stackctl %s #%d", x.plan.Verb, n)

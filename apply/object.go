@@ -42,6 +42,9 @@ func (k ObjectKey) groupKind() schema.GroupKind {
 // isSecret reports whether the object's data are secret values.
 func (k ObjectKey) isSecret() bool { return k.Group == "" && k.Kind == "Secret" }
 
+// isJob reports whether the object runs pods to an end.
+func (k ObjectKey) isJob() bool { return k.Group == "batch" && k.Kind == "Job" }
+
 func compareKeys(a, b ObjectKey) int {
 	return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Kind, b.Kind),
 		cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))

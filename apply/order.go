@@ -51,20 +51,20 @@ func stage(k ObjectKey) int {
 	return stageRest
 }
 
-// sortChanges puts changes into the order of execution: by stage and name,
-// what is deleted last and in reverse.
+// sortChanges puts changes into the order of execution: by stage, what is
+// needed first, and name; what is deleted last and in reverse.
 func sortChanges(changes []Change) {
 	slices.SortFunc(changes, func(a, b Change) int {
 		aGone, bGone := a.Action == ActionDelete, b.Action == ActionDelete
 		switch {
 		case aGone && bGone:
-			return cmp.Or(cmp.Compare(stage(b.Object), stage(a.Object)), compareKeys(a.Object, b.Object))
+			return cmp.Or(cmp.Compare(stage(b.Object), stage(a.Object)), cmp.Compare(b.depth, a.depth), compareKeys(a.Object, b.Object))
 		case aGone:
 			return 1
 		case bGone:
 			return -1
 		}
-		return cmp.Or(cmp.Compare(stage(a.Object), stage(b.Object)), compareKeys(a.Object, b.Object))
+		return cmp.Or(cmp.Compare(stage(a.Object), stage(b.Object)), cmp.Compare(a.depth, b.depth), compareKeys(a.Object, b.Object))
 	})
 }
 

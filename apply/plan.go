@@ -74,7 +74,11 @@ type Plan struct {
 
 	target    Target
 	base      *Revision
-	inventory int // objects the last record lists
+	inventory int // objects the last record lists and guards count
+	// key is the stack's random key. Before the first run is on record each plan
+	// makes one, and Apply records it: until then another plan may come to other
+	// names for Secrets that are named by their content.
+	key []byte
 }
 
 // Change is what a plan does to one object.
@@ -96,6 +100,10 @@ type Change struct {
 	Deferred bool `json:"deferred,omitempty"`
 	// Recreated marks a create of an object the last run left in the cluster.
 	Recreated bool `json:"recreated,omitempty"`
+	// Spare marks an object named by its content (see [LabelContent]) that left
+	// the stack: kept while pods or revisions may need it, it is no difference,
+	// and collected by a run that records a revision anyway. No guard counts it.
+	Spare bool `json:"spare,omitempty"`
 	// Note is what a reader should know beyond the fields.
 	Note string `json:"note,omitempty"`
 
@@ -103,7 +111,10 @@ type Change struct {
 	pin      pin                        // the live object the change was planned for
 	template bool                       // the pod template changes
 	made     bool                       // was created before the lock could be taken
+	finished bool                       // a Job that is done, and was removed since
 	sent     sentFact                   // carried into the record of an unchanged object
+	needs    []needEdge                 // what must be the case before it is sent
+	depth    int                        // how many others of its stage may come before, one after the other
 }
 
 // pin identifies the state of a live object a change was planned for. It is
@@ -180,6 +191,17 @@ func (c *Counts) add(a Action) {
 	case ActionUnchanged:
 		c.Unchanged++
 	}
+}
+
+// losses counts the objects that a guard against mass deletion is about.
+func (p *Plan) losses() int {
+	n := 0
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Action == ActionDelete && !c.Spare {
+			n++
+		}
+	}
+	return n
 }
 
 // Empty reports whether the plan changes no object: exactly then [Engine.Apply]

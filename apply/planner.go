@@ -24,9 +24,9 @@ func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
 	p := &planner{
 		engine: e, target: target,
 		plan: &Plan{Stack: e.stack, Verb: target.Verb, Server: e.cluster.server, RollbackTo: target.RollbackTo, target: target},
-		base: &Revision{},
+		base: &Revision{}, history: history,
 	}
-	if err := p.load(ctx, history); err != nil {
+	if err := p.load(ctx); err != nil {
 		return nil, err
 	}
 	if target.Verb == VerbDelete && p.plan.Base == 0 {
@@ -41,14 +41,20 @@ func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
 	if err := p.observe(ctx); err != nil {
 		return nil, err
 	}
+	if err := p.recallFinished(ctx); err != nil {
+		return nil, err
+	}
 	if err := p.planObjects(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.lookAtJobs(ctx); err != nil {
 		return nil, err
 	}
 	if err := p.planLeftovers(ctx); err != nil {
 		return nil, err
 	}
 	sortChanges(p.plan.Changes)
-	p.plan.base, p.plan.inventory = p.base, p.alive()
+	p.plan.base, p.plan.inventory = p.base, p.alive()-p.spares()
 	p.plan.Warnings = append(p.plan.Warnings, e.cluster.warnings.take()...)
 	slices.Sort(p.plan.Warnings)
 	last := newest(history)
@@ -58,11 +64,13 @@ func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
 
 // planner is a plan in the making.
 type planner struct {
-	engine *Engine
-	target Target
-	plan   *Plan
-	base   *Revision // the newest readable revision; empty when there is none
+	engine  *Engine
+	target  Target
+	plan    *Plan
+	base    *Revision // the newest readable revision; empty when there is none
+	history []Summary // all revisions, oldest first
 
+	needs         needGraph
 	objects       []*unstructured.Unstructured // the target's, with the cluster's idea of their scope
 	wanted        map[ObjectKey]bool
 	newNamespaces map[string]bool             // that come with this run
@@ -74,11 +82,11 @@ type planner struct {
 // load finds the newest revision that can be read. A corrupt one is passed
 // over: its number counts, its content is as if it had never been written, so
 // that every object is compared in full.
-func (p *planner) load(ctx context.Context, history []Summary) error {
-	if last := newest(history); last != nil {
+func (p *planner) load(ctx context.Context) error {
+	if last := newest(p.history); last != nil {
 		p.plan.Base = last.Revision
 	}
-	base, corrupt, err := p.engine.records.newestReadable(ctx, history)
+	base, corrupt, err := p.engine.records.newestReadable(ctx, p.history)
 	if err != nil {
 		return err
 	}
@@ -86,11 +94,15 @@ func (p *planner) load(ctx context.Context, history []Summary) error {
 		p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf("the record of revision %d is corrupt and was passed over", n))
 	}
 	p.base, p.incomplete = base, len(corrupt) > 0
+	if p.plan.key = base.key; len(p.plan.key) == 0 {
+		p.plan.key = newKey()
+	}
 	return nil
 }
 
-// prepare checks the target's objects and finds what comes with the run.
-func (p *planner) prepare(ctx context.Context) error {
+// prepare checks and names the target's objects, and finds what comes with the
+// run.
+func (p *planner) prepare(ctx context.Context) (err error) {
 	p.wanted, p.newNamespaces, p.newKinds = map[ObjectKey]bool{}, map[string]bool{}, map[schema.GroupKind]string{}
 	if p.plan.Base == 0 {
 		exists, err := p.namespaceExists(ctx, p.engine.stack.Namespace)
@@ -117,15 +129,17 @@ func (p *planner) prepare(ctx context.Context) error {
 			p.newKinds[schema.GroupKind{Group: group, Kind: kind}] = scope
 		}
 	}
-	for _, o := range p.target.Objects {
-		o = o.DeepCopy()
+	if p.objects, err = Named(p.target.Objects, p.plan.key); err != nil {
+		return err
+	}
+	for _, o := range p.objects {
 		if err := p.check(o); err != nil {
 			return err
 		}
 		p.wanted[keyOf(o)] = true
-		p.objects = append(p.objects, o)
 	}
-	return nil
+	p.needs, err = newNeedGraph(p.objects)
+	return err
 }
 
 func (p *planner) namespaceExists(ctx context.Context, name string) (bool, error) {
@@ -303,6 +317,8 @@ func (p *planner) planObjects(ctx context.Context) error {
 	changes := make([]Change, len(p.objects))
 	err := p.engine.cluster.each(ctx, len(p.objects), func(ctx context.Context, i int) (err error) {
 		changes[i], err = p.planObject(ctx, p.objects[i])
+		key := keyOf(p.objects[i])
+		changes[i].needs, changes[i].depth = p.needs.edges[key], p.needs.depth[key]
 		return err
 	})
 	p.plan.Changes = append(p.plan.Changes, changes...)
@@ -314,6 +330,9 @@ func (p *planner) planObject(ctx context.Context, o *unstructured.Unstructured) 
 	live := p.live[key]
 	sent, recorded := p.base.sent[key]
 	o = p.withLastCause(o, live)
+	if recorded && p.isFinished(o, live, sent) {
+		return Change{Object: key, Action: ActionUnchanged, Note: noteFinished, send: o, sent: sent, finished: true}, nil
+	}
 	if recorded && live != nil && p.provablyUnchanged(o, live, sent) {
 		return Change{Object: key, Action: ActionUnchanged, send: o, sent: sent}, nil
 	}
@@ -355,7 +374,12 @@ func (p *planner) deferred(ctx context.Context, o *unstructured.Unstructured) (C
 func (p *planner) provablyUnchanged(o *unstructured.Unstructured, live *metav1.PartialObjectMetadata, sent sentFact) bool {
 	return string(live.UID) == sent.UID && live.DeletionTimestamp == nil &&
 		ownEntry(live.ManagedFields, p.engine.stack.Manager()) == sent.Entry &&
-		keyed(p.base.key, canonical(o.Object)) == sent.Digest
+		p.sameAsSent(o, sent)
+}
+
+// sameAsSent reports whether an object is to the byte what was sent before.
+func (p *planner) sameAsSent(o *unstructured.Unstructured, sent sentFact) bool {
+	return keyed(p.plan.key, canonical(o.Object)) == sent.Digest
 }
 
 // withLastCause gives a workload the change-cause it was sent before, so that
@@ -390,77 +414,4 @@ func withCause(o *unstructured.Unstructured, cause string) *unstructured.Unstruc
 		o.SetAnnotations(annotations)
 	}
 	return o
-}
-
-// leftovers lists what may have to go: the last inventory, and when a newer one
-// cannot be read, all that carries the owner labels.
-func (p *planner) leftovers() []item {
-	if !p.incomplete {
-		return p.base.inventory
-	}
-	items := slices.Clone(p.base.inventory)
-	for _, key := range sortedKeys(p.live) {
-		if !slices.ContainsFunc(items, func(i item) bool { return i.ObjectKey == key }) {
-			items = append(items, item{ObjectKey: key})
-		}
-	}
-	return items
-}
-
-// planLeftovers decides about objects that the last record lists and the
-// target does not. Only what the live label and the uid confirm is deleted.
-func (p *planner) planLeftovers(ctx context.Context) error {
-	for _, i := range p.leftovers() {
-		live := p.live[i.ObjectKey]
-		if p.wanted[i.ObjectKey] || live == nil || i.UID != "" && i.UID != string(live.UID) {
-			continue // still wanted, gone, or somebody else's by now
-		}
-		change := Change{Object: i.ObjectKey, Action: ActionKeep, pin: pin{uid: string(live.UID)}}
-		switch {
-		case live.DeletionTimestamp != nil && p.target.Verb == VerbDelete:
-			change.Action, change.Note = ActionDelete, "is being deleted already" // and is waited for
-		case live.DeletionTimestamp != nil:
-			change.Note = "is being deleted"
-		case p.foreignOwner(live) != "":
-			continue
-		case live.Labels[LabelStack] == "" || live.Labels[LabelNamespace] == "":
-			change.Note = "lost its owner label: left alone"
-		case holdsData(i.ObjectKey) && !(p.target.Verb == VerbDelete && p.target.DeleteData):
-			change.Note = "holds data: left alone"
-		case holdsOthers(i.ObjectKey):
-			change.Note = "deleting it would delete all that is in it: left alone"
-		default:
-			change.Action = ActionDelete
-		}
-		p.plan.Changes = append(p.plan.Changes, change)
-	}
-	if p.target.Verb == VerbDelete && p.target.DeleteData {
-		return p.planClaims(ctx)
-	}
-	return nil
-}
-
-// planClaims adds the volume claims that StatefulSets made for the stack's
-// pods: no record lists them, their labels do.
-func (p *planner) planClaims(ctx context.Context) error {
-	namespaces := map[string]bool{p.engine.stack.Namespace: true}
-	for _, i := range p.base.inventory {
-		if i.Namespace != "" {
-			namespaces[i.Namespace] = true
-		}
-	}
-	claims := schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
-	for ns := range namespaces {
-		list, err := p.engine.cluster.listMetadata(ctx, claims, ns, labelled(p.engine.stack.selector()))
-		if err != nil {
-			return forbidden(fmt.Errorf("list volume claims: %w", err))
-		}
-		for j := range list {
-			key := KeyOf(&list[j], schema.GroupVersionKind{Kind: "PersistentVolumeClaim"})
-			if !slices.ContainsFunc(p.plan.Changes, func(c Change) bool { return c.Object == key }) {
-				p.plan.Changes = append(p.plan.Changes, Change{Object: key, Action: ActionDelete, pin: pin{uid: string(list[j].UID)}})
-			}
-		}
-	}
-	return nil
 }

@@ -16,11 +16,11 @@ func judge(key ObjectKey, o *unstructured.Unstructured) Health {
 		h.State, h.Message = StateMissing, "is not there"
 		return h
 	}
-	if o.GetDeletionTimestamp() != nil {
+	s := state{o.Object}
+	if o.GetDeletionTimestamp() != nil && !s.ended(key) {
 		h.Message = "is being deleted"
 		return h
 	}
-	s := state{o.Object}
 	if !observed(o) {
 		h.Message = "waiting for its controller"
 		if isWorkload(key) {
@@ -46,6 +46,7 @@ func judge(key ObjectKey, o *unstructured.Unstructured) Health {
 	default:
 		s.other(&h, key)
 	}
+	h.started = h.State == StateReady || h.Replicas != nil && h.Replicas.Desired == 0
 	return h
 }
 
@@ -187,13 +188,23 @@ func (s state) daemonSet(h *Health) {
 	}
 }
 
+// ended reports a Job that is done: removing it then takes nothing back.
+func (s state) ended(key ObjectKey) bool {
+	if !key.isJob() {
+		return false
+	}
+	complete, _, _ := s.conditionOf("Complete")
+	failed, _, _ := s.conditionOf("Failed")
+	return complete == "True" || failed == "True"
+}
+
 func (s state) job(h *Health) {
 	if status, _, _ := s.conditionOf("Complete"); status == "True" {
-		h.State, h.Message = StateReady, "complete"
+		h.State, h.Message, h.complete = StateReady, "complete", true
 		return
 	}
 	if status, reason, message := s.conditionOf("Failed"); status == "True" {
-		h.Message = "failed"
+		h.Message = failedJob(h.Object)
 		h.fail(reason, message, true)
 		return
 	}

@@ -93,6 +93,8 @@ type sentFact struct {
 	Digest string `json:"digest"`          // keyed digest of what was sent
 	Entry  string `json:"entry"`           // digest of our managedFields entry in the answer
 	Cause  string `json:"cause,omitempty"` // change-cause that was sent
+	// Complete says that the object, a Job, was seen to succeed.
+	Complete bool `json:"complete,omitempty"`
 }
 
 // StackSummary is one stack of a list.

@@ -15,8 +15,10 @@ type Run struct {
 	Tool   string
 
 	// Wait waits for health; objects are pruned only after a wait that ended well.
+	// What an object needs (see [AnnotationNeeds]) is waited for in any case.
 	Wait bool
-	// Timeout bounds the wait for health and for deletion (0: 5 minutes).
+	// Timeout bounds all waiting for health together, and that for deletion
+	// (0: 5 minutes).
 	Timeout time.Duration
 	// LockTimeout is how long to queue for the lock (0: not at all).
 	LockTimeout time.Duration

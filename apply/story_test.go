@@ -240,6 +240,13 @@ func (f *faulty) RoundTrip(r *http.Request) (*http.Response, error) {
 	return f.next.RoundTrip(r)
 }
 
+// cut lets no further request through.
+func (f *faulty) cut() {
+	f.mu.Lock()
+	f.left = 0
+	f.mu.Unlock()
+}
+
 // dyingEngine returns an engine of the story's stack whose connection is cut
 // after n requests.
 func (s *story) dyingEngine(n int) (*apply.Engine, *faulty) {
@@ -255,3 +262,10 @@ func (s *story) dyingEngine(n int) (*apply.Engine, *faulty) {
 }
 
 type obj = unstructured.Unstructured
+
+// set gives a field of an object a value.
+func set(o *obj, value any, path ...string) {
+	if err := unstructured.SetNestedField(o.Object, value, path...); err != nil {
+		panic(err)
+	}
+}

@@ -19,7 +19,7 @@ func (x *execution) awaitHealth(ctx context.Context) error {
 			keys = append(keys, c.Object)
 		}
 	}
-	return x.await(ctx, keys, x.run.Timeout)
+	return x.await(ctx, keys, verdict)
 }
 
 // awaitKinds waits until new kinds are established, and looks anew which kinds
@@ -29,7 +29,7 @@ func (x *execution) awaitKinds(ctx context.Context, changes []*Change) error {
 	for i, c := range changes {
 		keys[i] = c.Object
 	}
-	err := x.await(ctx, keys, min(x.run.Timeout, time.Minute))
+	err := x.await(ctx, keys, verdict)
 	x.engine.cluster.mapper.Reset()
 	return err
 }
@@ -44,23 +44,23 @@ func takesTime(k ObjectKey) bool {
 	return isWorkload(k) || !builtIn(k.Group)
 }
 
-func (x *execution) await(ctx context.Context, keys []ObjectKey, timeout time.Duration) error {
+// await looks at objects until decide has seen enough. All waits of a run
+// together last no longer than its timeout.
+func (x *execution) await(ctx context.Context, keys []ObjectKey, decide func([]Health) (done bool, err error)) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	v, err := x.engine.watch(ctx, placesOf(keys))
-	if err != nil {
+	v := x.view
+	if err := v.cover(keys); err != nil {
 		return err
 	}
-	deadline := time.NewTimer(timeout)
+	begun := time.Now()
+	defer func() { x.patience -= time.Since(begun) }()
+	deadline := time.NewTimer(x.patience)
 	defer deadline.Stop()
 	// Some verdicts come from time alone: a trouble that lasts becomes final.
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	d := newDiagnosis()
-	d.fresh = x.fresh
 	last := make([]Health, len(keys))
 	for {
 		synced, err := v.ready()
@@ -68,15 +68,9 @@ func (x *execution) await(ctx context.Context, keys []ObjectKey, timeout time.Du
 			return err
 		}
 		if synced {
-			health := x.engine.assess(v, d, keys, x.generations)
-			for i, h := range health {
-				if !reflect.DeepEqual(h, last[i]) {
-					x.run.send(Progress{Health: h})
-				}
-			}
-			last = health
-			x.keepHealth(health)
-			if done, err := verdict(health); done {
+			last = x.assess(v, keys)
+			x.keepHealth(last)
+			if done, err := decide(last); done {
 				return err
 			}
 		}
@@ -90,19 +84,9 @@ func (x *execution) await(ctx context.Context, keys []ObjectKey, timeout time.Du
 		case <-interruption(ctx):
 			return context.Canceled
 		case <-deadline.C:
-			return &NotReadyError{Timeout: timeout, Health: notReady(last, keys)}
+			return &NotReadyError{Timeout: x.run.Timeout, Health: notReady(last, keys)}
 		}
 	}
-}
-
-// fresh reports an object whose pods this run replaces.
-func (x *execution) fresh(key ObjectKey) bool {
-	for i := range x.plan.Changes {
-		if c := &x.plan.Changes[i]; c.Object == key {
-			return c.template
-		}
-	}
-	return false
 }
 
 // interruption returns the channel that closes when the run is interrupted.
@@ -140,19 +124,34 @@ func notReady(health []Health, keys []ObjectKey) []Health {
 	return bad
 }
 
-// keepHealth puts the latest health of objects into the result.
+// keepHealth puts the latest health of objects into the result, tells what is
+// new about it, and remembers the Jobs that succeeded.
 func (x *execution) keepHealth(health []Health) {
 	x.result.Health = health
+	for _, h := range health {
+		if !reflect.DeepEqual(h, x.seen[h.Object]) {
+			x.seen[h.Object] = h
+			x.run.send(Progress{Health: h})
+		}
+		if sent, ok := x.sent[h.Object]; ok && h.complete {
+			sent.Complete = true
+			x.sent[h.Object] = sent
+		}
+	}
 }
 
 // assess judges objects by what a view shows. An object whose view is older
 // than what was written to it is not judged by it.
-func (e *Engine) assess(v *view, d *diagnosis, keys []ObjectKey, generations map[ObjectKey]int64) []Health {
+func (x *execution) assess(v *view, keys []ObjectKey) []Health {
 	pods, replicaSets := map[string][]*unstructured.Unstructured{}, map[string][]*unstructured.Unstructured{}
 	health := make([]Health, len(keys))
 	for i, key := range keys {
-		o := v.get(key)
-		if g, ok := generations[key]; ok && (o == nil || o.GetGeneration() < g) {
+		if x.changes[key].finished {
+			health[i] = seenFinished(key)
+			continue
+		}
+		o := v.last(key)
+		if g, ok := x.generations[key]; ok && (o == nil || o.GetGeneration() < g) {
 			health[i] = Health{Object: key, State: StateProgressing, Message: "waiting for its controller"}
 			continue
 		}
@@ -164,7 +163,7 @@ func (e *Engine) assess(v *view, d *diagnosis, keys []ObjectKey, generations map
 		if _, ok := pods[ns]; !ok {
 			pods[ns], replicaSets[ns] = v.list(podKind, ns), v.list(replicaSetKind, ns)
 		}
-		d.workload(&health[i], o, pods[ns], replicaSets[ns])
+		x.diagnosis.workload(&health[i], o, pods[ns], replicaSets[ns])
 	}
 	return health
 }
@@ -259,8 +258,8 @@ func (x *execution) awaitGone(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	v, err := x.engine.watch(ctx, placesOf(keys))
-	if err != nil {
+	v := x.engine.newView(ctx)
+	if err := v.cover(keys); err != nil {
 		return err
 	}
 	deadline := time.NewTimer(x.run.Timeout)

@@ -17,11 +17,14 @@ import (
 
 // view is a live copy of the stack's objects of some kinds, kept by watches.
 type view struct {
-	changed chan struct{} // receives after a change; never blocks a watch
+	engine  *Engine
+	ctx     context.Context // that the watches end with
+	changed chan struct{}   // receives after a change; never blocks a watch
 	stores  map[viewPlace]cache.SharedIndexInformer
 
 	mu       sync.Mutex
-	err      error // the first failure that no retry mends
+	ended    map[ObjectKey]*unstructured.Unstructured // Jobs, as they were last seen
+	err      error                                    // the first failure that no retry mends
 	optional map[viewPlace]bool
 }
 
@@ -36,14 +39,22 @@ var (
 	replicaSetKind = schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}
 )
 
-// watch opens a view on the stack's objects at some places, filtered by the
-// owner labels. It ends with ctx. A kind that may not be watched makes the
-// view fail, but for pods and ReplicaSets: without them there is only less to
-// say about causes.
-func (e *Engine) watch(ctx context.Context, places []viewPlace) (*view, error) {
-	v := &view{changed: make(chan struct{}, 1), stores: map[viewPlace]cache.SharedIndexInformer{}, optional: map[viewPlace]bool{}}
-	for _, place := range places {
-		if _, ok := v.stores[place]; ok {
+// newView returns a view of nothing yet. Its watches end with ctx.
+func (e *Engine) newView(ctx context.Context) *view {
+	return &view{
+		engine: e, ctx: ctx, changed: make(chan struct{}, 1), stores: map[viewPlace]cache.SharedIndexInformer{},
+		ended: map[ObjectKey]*unstructured.Unstructured{}, optional: map[viewPlace]bool{},
+	}
+}
+
+// cover makes the view show some objects of the stack and what it takes to
+// judge them, filtered by the owner labels. A kind that may not be watched
+// makes the view fail, but for pods and ReplicaSets: without them there is only
+// less to say about causes.
+func (v *view) cover(keys []ObjectKey) error {
+	e := v.engine
+	for _, place := range placesOf(keys) {
+		if v.stores[place] != nil {
 			continue
 		}
 		m, err := e.cluster.mapping(place.gk, "")
@@ -51,7 +62,7 @@ func (e *Engine) watch(ctx context.Context, places []viewPlace) (*view, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		informer := dynamicinformer.NewFilteredDynamicInformer(e.cluster.dynamic, m.Resource, place.namespace, 0, cache.Indexers{},
 			func(o *metav1.ListOptions) { o.LabelSelector = e.stack.selector() }).Informer()
@@ -61,17 +72,48 @@ func (e *Engine) watch(ctx context.Context, places []viewPlace) (*view, error) {
 		_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(any) { v.wake() },
 			UpdateFunc: func(any, any) { v.wake() },
-			DeleteFunc: func(any) { v.wake() },
+			DeleteFunc: func(o any) { v.deleted(o); v.wake() },
 		})
 		v.stores[place] = informer
-		go informer.RunWithContext(ctx)
+		go informer.RunWithContext(v.ctx)
 		go func() { // an empty first list brings no event
-			if cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+			if cache.WaitForCacheSync(v.ctx.Done(), informer.HasSynced) {
 				v.wake()
 			}
 		}()
 	}
-	return v, nil
+	return nil
+}
+
+// deleted remembers how a Job ended that is removed, which may happen as soon
+// as it has.
+func (v *view) deleted(o any) {
+	if unknown, ok := o.(cache.DeletedFinalStateUnknown); ok {
+		o = unknown.Obj
+	}
+	if u, ok := o.(*unstructured.Unstructured); ok && (state{u.Object}).ended(keyOf(u)) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.ended[keyOf(u)] = u
+	}
+}
+
+// first waits for the first list of every place, but not for long: whoever
+// judges objects waits for it anyway.
+func (v *view) first(ctx context.Context) error {
+	enough := time.After(v.engine.options.RequestTimeout)
+	for {
+		if ok, err := v.ready(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-v.changed:
+		case <-enough:
+			return nil
+		case <-interruption(ctx):
+			return context.Canceled
+		}
+	}
 }
 
 // withoutManagedFields drops what is large and judges nothing.
@@ -151,6 +193,17 @@ func (v *view) get(key ObjectKey) *unstructured.Unstructured {
 		return nil
 	}
 	return o.(*unstructured.Unstructured)
+}
+
+// last returns an object of the view, or how it ended: a Job that is done may
+// be gone.
+func (v *view) last(key ObjectKey) *unstructured.Unstructured {
+	if o := v.get(key); o != nil {
+		return o
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.ended[key]
 }
 
 // list returns all objects of a kind in a namespace, in no order.

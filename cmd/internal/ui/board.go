@@ -17,7 +17,8 @@ type board struct {
 	namespace string
 	began     time.Time
 	phase     string
-	total     int // objects to write
+	held      bool // an object is held back: the phase says for what
+	total     int  // objects to write
 	applied   int
 	holder    string    // of the lock waited for, when last told
 	spoke     time.Time // when a line was last written
@@ -52,6 +53,8 @@ func (b *board) event(e apply.Event, now time.Time) []string {
 		return b.recorded(e, now)
 	case apply.Applied:
 		return b.appliedOne(e, now)
+	case apply.NeedWait:
+		return b.needWait(e, now)
 	case apply.Progress:
 		return b.progress(e.Health, now)
 	case apply.Pruning:
@@ -120,6 +123,9 @@ func (b *board) appliedOne(e apply.Applied, now time.Time) []string {
 		return b.line(now, "%s %s: %s", styled{red, "✗"}, name, lines(e.Err.Error()))
 	}
 	b.applied++
+	if b.held {
+		b.phase, b.held = "applying", false
+	}
 	if b.o.Live {
 		return nil
 	}
@@ -139,6 +145,20 @@ func past(a apply.Action) string {
 	return string(a)
 }
 
+// needWait tells what an object is held back for.
+func (b *board) needWait(e apply.NeedWait, now time.Time) []string {
+	needs := make([]string, len(e.Needs))
+	for i, n := range e.Needs {
+		needs[i] = n.String()
+	}
+	b.phase = fmt.Sprintf("waiting for %s before %s", strings.Join(needs, ", "), objectName(e.Object, b.namespace))
+	b.held = true
+	if b.o.Live {
+		return nil
+	}
+	return b.line(now, "%s", b.phase)
+}
+
 // progress takes the health of an object in. Objects without replicas that
 // are ready from the start are not worth a line.
 func (b *board) progress(h apply.Health, now time.Time) []string {
@@ -156,7 +176,9 @@ func (b *board) progress(h apply.Health, now time.Time) []string {
 	if h.State == apply.StateReady {
 		row.until = now
 	}
-	b.phase = "waiting until everything is ready"
+	if !b.held {
+		b.phase = "waiting until everything is ready"
+	}
 	if b.o.Live {
 		return nil
 	}

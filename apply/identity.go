@@ -1,0 +1,24 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+)
+
+// ClusterUID returns the uid of the namespace kube-system, by which a cluster
+// is known whatever address it is reached at.
+func ClusterUID(ctx context.Context, config *rest.Config) (string, error) {
+	client, err := corev1.NewForConfig(config)
+	if err != nil {
+		return "", fmt.Errorf("cluster configuration: %w", err)
+	}
+	namespace, err := client.Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("read the namespace kube-system: %w", err)
+	}
+	return string(namespace.UID), nil
+}
