@@ -3,11 +3,13 @@ package render
 import (
 	networking "k8s.io/api/networking/v1"
 	networkingv1 "k8s.io/client-go/applyconfigurations/networking/v1"
+
+	"stackctl.dev/stackctl/schema"
 )
 
 // ingress emits the Ingress of an app that has one: every path on every host,
 // all to the main port of the app's Service.
-func ingress(c *scope) any {
+func ingress(c *scope) []any {
 	in := c.app.Ingress
 	if in == nil {
 		return nil
@@ -29,20 +31,28 @@ func ingress(c *scope) any {
 	if secret := c.app.TLSSecret(); secret != "" {
 		spec.WithTLS(networkingv1.IngressTLS().WithHosts(in.Hosts...).WithSecretName(secret))
 	}
-	return networkingv1.Ingress(c.app.Name, c.namespace).
+	return one(networkingv1.Ingress(c.app.Name, c.namespace()).
 		WithLabels(c.labels()).
 		WithAnnotations(c.annotations(in.Annotations)).
-		WithSpec(spec)
+		WithSpec(spec))
 }
 
 // backend is the Service port that leads to the main port.
 func backend(c *scope) *networkingv1.IngressServiceBackendApplyConfiguration {
 	out := networkingv1.IngressServiceBackend().WithName(c.app.Name)
-	main, _ := c.app.MainPort()
-	for _, port := range c.app.ServicePorts() {
-		if port.Name == main {
-			out.WithPort(networkingv1.ServiceBackendPort().WithNumber(port.Port))
-		}
+	if port, ok := mainServicePort(c.app); ok {
+		out.WithPort(networkingv1.ServiceBackendPort().WithNumber(port))
 	}
 	return out
+}
+
+// mainServicePort is the number under which the Service carries the main port.
+func mainServicePort(app *schema.App) (int32, bool) {
+	main, _ := app.MainPort()
+	for _, port := range app.ServicePorts() {
+		if port.Name == main {
+			return port.Port, true
+		}
+	}
+	return 0, false
 }

@@ -13,68 +13,111 @@ import (
 	"stackctl.dev/stackctl/schema"
 )
 
-// podTemplate emits the pods of an app. The token of the service account stays
-// out of them: whoever breaks into the program would hold it.
+// podTemplate emits the pods of an app. The token of the account stays out of
+// them unless it is asked for: whoever breaks into the program would hold it.
 func podTemplate(c *scope) *corev1.PodTemplateSpecApplyConfiguration {
+	app := c.app
+	mounted := mounts(c)
 	spec := corev1.PodSpec().
-		WithAutomountServiceAccountToken(false).
+		WithAutomountServiceAccountToken(app.Account != nil && app.Account.Token).
 		WithTopologySpreadConstraints(spread(c)...).
-		WithContainers(container(c))
-	if grace := c.app.Shutdown.Grace; grace != nil {
+		WithVolumes(mounted.volumes...)
+	if name := accountName(c); name != "" {
+		spec.WithServiceAccountName(name)
+	}
+	if grace := app.Shutdown.Grace; grace != nil {
 		spec.WithTerminationGracePeriodSeconds(int64(*grace))
 	}
-	if context := podSecurity(c.app.Security); context != nil {
+	if context := podSecurity(c); context != nil {
 		spec.WithSecurityContext(context)
-	}
-	if c.app.Security.Preset == "hardened" {
-		spec.WithVolumes(corev1.Volume().WithName("tmp").WithEmptyDir(corev1.EmptyDirVolumeSource()))
 	}
 	for _, name := range c.stack.ImagePullSecrets {
 		spec.WithImagePullSecrets(corev1.LocalObjectReference().WithName(name))
 	}
+	place(c, spec)
+	// Sidecars come first: what runs before the app may need them, too.
+	for _, name := range slices.Sorted(maps.Keys(app.Sidecars)) {
+		sidecar := app.Sidecars[name]
+		spec.WithInitContainers(container(c, &sidecar.Program, mounted, "sidecars", name).
+			WithRestartPolicy(v1.ContainerRestartPolicyAlways))
+	}
+	for _, name := range slices.Sorted(maps.Keys(app.Init)) {
+		first := app.Init[name]
+		spec.WithInitContainers(container(c, &first.Program, mounted, "init", name))
+	}
+	own := container(c, &app.Program, mounted)
+	if drain := app.Shutdown.Drain; drain != nil && *drain > 0 {
+		own.WithLifecycle(corev1.Lifecycle().WithPreStop(corev1.LifecycleHandler().
+			WithSleep(corev1.SleepAction().WithSeconds(int64(*drain)))))
+	}
 	return corev1.PodTemplateSpec().
-		WithLabels(c.versioned()).
+		WithLabels(c.podLabels()).
 		WithAnnotations(c.annotations(nil)).
-		WithSpec(spec)
+		WithSpec(spec.WithContainers(own))
 }
 
-// container emits the app's own container, which has the app's name.
-func container(c *scope) *corev1.ContainerApplyConfiguration {
-	app := c.app
+// podLabels are those of the workload, and those that find the pods.
+func (c *scope) podLabels() map[string]string {
+	labels := c.versioned()
+	maps.Copy(labels, c.app.Selector)
+	return labels
+}
+
+// place says on which nodes the pods run.
+func place(c *scope, spec *corev1.PodSpecApplyConfiguration) {
+	wanted := c.app.Place
+	if len(wanted.Node) > 0 {
+		spec.WithNodeSelector(wanted.Node)
+	}
+	for _, raw := range wanted.Tolerations {
+		toleration := corev1.Toleration()
+		c.into(raw, toleration, "place", "tolerations")
+		spec.WithTolerations(toleration)
+	}
+	if wanted.Affinity != nil {
+		affinity := corev1.Affinity()
+		c.into(wanted.Affinity, affinity, "place", "affinity")
+		spec.WithAffinity(affinity)
+	}
+	if wanted.Priority != "" {
+		spec.WithPriorityClassName(wanted.Priority)
+	}
+	if wanted.Runtime != "" {
+		spec.WithRuntimeClassName(wanted.Runtime)
+	}
+}
+
+// container emits one container; path is where it stands below the app, empty
+// for the app's own, which has the app's name.
+func container(c *scope, p *schema.Program, mounted *mounted, path ...string) *corev1.ContainerApplyConfiguration {
 	out := corev1.Container().
-		WithName(app.Name).
-		WithImage(app.Image.String()).
-		WithCommand(app.Command...).
-		WithArgs(app.Args...).
-		WithEnv(env(app.Env)...).
-		WithEnvFrom(envFrom(app.EnvFrom)...)
-	if wanted := resources(app.Resources); wanted != nil {
+		WithName(p.Name).
+		WithImage(p.Image.String()).
+		WithCommand(p.Command...).
+		WithArgs(p.Args...).
+		WithEnv(env(c.variables(p, path))...).
+		WithEnvFrom(envFrom(p.EnvFrom)...).
+		WithVolumeMounts(mounted.in[p.Name]...)
+	if wanted := resources(p.Resources); wanted != nil {
 		out.WithResources(wanted)
 	}
-	if app.Image.PullPolicy != "" {
-		out.WithImagePullPolicy(v1.PullPolicy(app.Image.PullPolicy))
+	if p.Image.PullPolicy != "" {
+		out.WithImagePullPolicy(v1.PullPolicy(p.Image.PullPolicy))
 	}
-	if app.Workdir != "" {
-		out.WithWorkingDir(app.Workdir)
+	if p.Workdir != "" {
+		out.WithWorkingDir(p.Workdir)
 	}
-	for _, name := range app.PortNames() {
-		port := app.Ports[name]
+	for _, name := range p.PortNames() {
+		port := p.Ports[name]
 		out.WithPorts(corev1.ContainerPort().
 			WithName(name).
 			WithContainerPort(port.Port).
 			WithProtocol(v1.Protocol(port.Protocol)))
 	}
-	if drain := app.Shutdown.Drain; drain != nil && *drain > 0 {
-		out.WithLifecycle(corev1.Lifecycle().WithPreStop(corev1.LifecycleHandler().
-			WithSleep(corev1.SleepAction().WithSeconds(int64(*drain)))))
-	}
-	if context := containerSecurity(app.Security); context != nil {
+	if context := containerSecurity(c, p, path...); context != nil {
 		out.WithSecurityContext(context)
 	}
-	if app.Security.Preset == "hardened" {
-		out.WithVolumeMounts(corev1.VolumeMount().WithName("tmp").WithMountPath("/tmp"))
-	}
-	return withProbes(out, app)
+	return withProbes(out, p)
 }
 
 // env emits the variables, each after those its text refers to: Kubernetes
@@ -186,12 +229,10 @@ func quantities(cpu, memory schema.Quantity) v1.ResourceList {
 }
 
 // spread keeps pods of one revision apart. A single pod has nothing to be kept
-// apart from.
+// apart from. Only the pods of a Deployment carry a label of their revision.
 func spread(c *scope) []*corev1.TopologySpreadConstraintApplyConfiguration {
-	if c.replicas() < 2 {
-		return nil
-	}
 	var out []*corev1.TopologySpreadConstraintApplyConfiguration
+	selector := metav1.LabelSelector().WithMatchLabels(c.selector())
 	add := func(key, mode string) {
 		when := v1.ScheduleAnyway
 		switch mode {
@@ -200,14 +241,27 @@ func spread(c *scope) []*corev1.TopologySpreadConstraintApplyConfiguration {
 		case "hard":
 			when = v1.DoNotSchedule
 		}
-		out = append(out, corev1.TopologySpreadConstraint().
+		constraint := corev1.TopologySpreadConstraint().
 			WithTopologyKey(key).
 			WithMaxSkew(1).
 			WithWhenUnsatisfiable(when).
-			WithLabelSelector(metav1.LabelSelector().WithMatchLabels(c.selector())).
-			WithMatchLabelKeys("pod-template-hash"))
+			WithLabelSelector(selector)
+		if c.app.Kind != schema.Stateful {
+			constraint.WithMatchLabelKeys("pod-template-hash")
+		}
+		out = append(out, constraint)
 	}
-	add("kubernetes.io/hostname", c.app.Spread.Host)
-	add("topology.kubernetes.io/zone", c.app.Spread.Zone)
+	if pods, _ := c.app.Pods(); pods >= 2 {
+		add("kubernetes.io/hostname", c.app.Spread.Host)
+		add("topology.kubernetes.io/zone", c.app.Spread.Zone)
+	}
+	for _, raw := range c.app.Spread.Constraints {
+		constraint := corev1.TopologySpreadConstraint()
+		c.into(raw, constraint, "spread", "constraints")
+		if constraint.LabelSelector == nil {
+			constraint.WithLabelSelector(selector)
+		}
+		out = append(out, constraint)
+	}
 	return out
 }

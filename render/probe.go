@@ -8,8 +8,8 @@ import (
 	"stackctl.dev/stackctl/schema"
 )
 
-// withProbes adds the probes the app has.
-func withProbes(out *corev1.ContainerApplyConfiguration, app *schema.App) *corev1.ContainerApplyConfiguration {
+// withProbes adds the probes a container has.
+func withProbes(out *corev1.ContainerApplyConfiguration, app *schema.Program) *corev1.ContainerApplyConfiguration {
 	if p := probe(app, app.Health.Startup); p != nil {
 		out.WithStartupProbe(p)
 	}
@@ -22,8 +22,8 @@ func withProbes(out *corev1.ContainerApplyConfiguration, app *schema.App) *corev
 	return out
 }
 
-// probe emits one probe: its own handler, else the one of the app's health.
-func probe(app *schema.App, p *schema.Probe) *corev1.ProbeApplyConfiguration {
+// probe emits one probe: its own handler, else the one of the container's health.
+func probe(app *schema.Program, p *schema.Probe) *corev1.ProbeApplyConfiguration {
 	health := app.Health
 	if p == nil || p.Enabled != nil && !*p.Enabled || health.Enabled != nil && !*health.Enabled {
 		return nil
@@ -59,7 +59,7 @@ func probe(app *schema.App, p *schema.Probe) *corev1.ProbeApplyConfiguration {
 	return out
 }
 
-func httpGet(app *schema.App, get *schema.HTTPGet) *corev1.HTTPGetActionApplyConfiguration {
+func httpGet(app *schema.Program, get *schema.HTTPGet) *corev1.HTTPGetActionApplyConfiguration {
 	out := corev1.HTTPGetAction().WithPort(probePort(app, get.Port))
 	if get.Path != "" {
 		out.WithPath(get.Path)
@@ -98,8 +98,8 @@ func timing(out *corev1.ProbeApplyConfiguration, p *schema.Probe) {
 }
 
 // probePort is the port a probe asks: its own, else that of health, else the
-// app's main port. A port of the app goes by its name.
-func probePort(app *schema.App, own schema.PortRef) intstr.IntOrString {
+// main port. A port of the container goes by its name.
+func probePort(app *schema.Program, own schema.PortRef) intstr.IntOrString {
 	ref := own
 	if ref.IsZero() {
 		ref = app.Health.Port
@@ -114,7 +114,7 @@ func probePort(app *schema.App, own schema.PortRef) intstr.IntOrString {
 }
 
 // portNumber is probePort where Kubernetes takes only a number.
-func portNumber(app *schema.App, own schema.PortRef) int32 {
+func portNumber(app *schema.Program, own schema.PortRef) int32 {
 	port := probePort(app, own)
 	if port.Type == intstr.String {
 		return app.Ports[port.StrVal].Port

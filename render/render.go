@@ -10,6 +10,9 @@
 // same reason objects are built from client-go's apply configurations, whose
 // zero value is "not mentioned".
 //
+// A value of a Secret is in the objects, for whoever applies them, and never in
+// what [Objects.WriteYAML] and [Objects.WriteJSON] write.
+//
 // To add an emitted kind, write render/<kind>.go and add its function to
 // [emitters].
 package render
@@ -18,7 +21,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"regexp"
 	"strings"
@@ -36,6 +38,19 @@ const (
 	LabelNamespace = "stackctl.dev/namespace"
 )
 
+// What the engine reads on an object.
+const (
+	// LabelContent marks an object that is named by its content: with the hash
+	// that its name ends with, or with what its name is still to be made of.
+	LabelContent    = "stackctl.dev/content"
+	contentKeyed    = "keyed"    // the data of a Secret, with a key that nobody else has
+	contentTemplate = "template" // the spec of a Job
+	// annotationNeeds lists what comes before a workload, and how far it must be.
+	annotationNeeds = "stackctl.dev/needs"
+	// annotationSources says where the values of a Secret are read.
+	annotationSources = "stackctl.dev/sources"
+)
+
 // The labels every Kubernetes tool knows.
 const (
 	labelName      = "app.kubernetes.io/name"
@@ -50,45 +65,101 @@ type Options struct {
 	// Namespace is required: the one of the stack after flags, environment,
 	// file and context had their say.
 	Namespace string
+	// Secret reads a value that is not in the description. Without it the
+	// Secrets have no data, which is enough to look at them.
+	Secret func(schema.SecretValue) ([]byte, error)
 }
 
 // Objects are Kubernetes objects in the order they were rendered.
 type Objects []*unstructured.Unstructured
 
-// emitters make the objects of one app, in this order. An emitter returns nil
-// when the app has no such object.
-var emitters = []func(*scope) any{
-	deployment,
+// emitters make the objects of one app, in this order. An emitter returns
+// nothing when the app has no such object.
+var emitters = []func(*scope) []any{
+	serviceAccount,
+	config,
+	secret,
+	claims,
+	workload,
+	governing,
 	service,
 	ingress,
+	httpRoute,
+	autoscaler,
 	disruption,
+	networkPolicy,
 }
 
-// Render returns the objects of a stack. It fails only when Options are not
-// complete or a stack was built by hand and not by [schema.Load].
+// Render returns the objects of a stack: those of its manifests, then those of
+// each app. What is wrong with a patch, a raw object or a secret comes back as
+// [schema.Errors]; any other error means that Options are not complete or the
+// stack was built by hand and not by [schema.Load].
 func Render(s *schema.Stack, opts Options) (Objects, error) {
 	if opts.Namespace == "" {
 		return nil, errors.New("render: a namespace is required")
 	}
-	var objects Objects
+	objects := manifests(s, opts.Namespace)
+	origins := make([]schema.Pos, len(objects))
+	for i := range objects {
+		origins[i] = s.Manifests[i].Pos
+	}
+	var errs schema.Errors
 	for _, app := range s.Apps {
-		for _, emit := range emitters {
-			object, err := toUnstructured(emit(&scope{stack: s, app: app, namespace: opts.Namespace}))
+		c := &scope{stack: s, app: app, options: opts}
+		own, err := c.emit()
+		if err != nil {
+			return nil, err
+		}
+		c.patch(own)
+		objects, errs = append(objects, own...), append(errs, c.errs...)
+		for range own {
+			origins = append(origins, app.Pos)
+		}
+	}
+	errs = append(errs, twice(objects, origins)...)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return objects, nil
+}
+
+// emit returns the objects of the app before any patch.
+func (c *scope) emit() (Objects, error) {
+	var objects Objects
+	for _, emit := range emitters {
+		for _, object := range emit(c) {
+			content, err := toUnstructured(object)
 			if err != nil {
-				return nil, fmt.Errorf("render %s: %w", app.Name, err)
+				return nil, fmt.Errorf("render %s: %w", c.app.Name, err)
 			}
-			if object != nil {
-				objects = append(objects, object)
-			}
+			objects = append(objects, content)
 		}
 	}
 	return objects, nil
 }
 
+// twice reports objects that would be one in the cluster.
+func twice(objects Objects, origins []schema.Pos) schema.Errors {
+	var errs schema.Errors
+	seen := make(map[string]schema.Pos)
+	for i, object := range objects {
+		gvk := object.GroupVersionKind()
+		key := gvk.Kind + "." + gvk.Group + "/" + object.GetNamespace() + "/" + object.GetName()
+		if first, ok := seen[key]; ok {
+			errs = append(errs, schema.Error{
+				Pos: origins[i], Msg: fmt.Sprintf("the %s %s is in the stack twice", gvk.Kind, object.GetName()),
+				Hint: "the other one comes from " + first.String() + "; rename one of the two",
+			})
+		}
+		seen[key] = origins[i]
+	}
+	return errs
+}
+
 // toUnstructured converts an apply configuration.
 func toUnstructured(object any) (*unstructured.Unstructured, error) {
-	if object == nil {
-		return nil, nil
+	if content, ok := object.(map[string]any); ok {
+		return &unstructured.Unstructured{Object: content}, nil
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
@@ -99,15 +170,41 @@ func toUnstructured(object any) (*unstructured.Unstructured, error) {
 
 // scope is one app on its way to objects.
 type scope struct {
-	stack     *schema.Stack
-	app       *schema.App
-	namespace string
+	stack   *schema.Stack
+	app     *schema.App
+	options Options
+	errs    schema.Errors
 }
+
+// fail reports what is wrong with a field of the app.
+func (c *scope) fail(msg, hint string, path ...string) {
+	full := append([]string{"apps", c.app.Name}, path...)
+	c.errs = append(c.errs, schema.Error{Pos: c.stack.PosOf(full...), Path: strings.Join(full, "."), Msg: msg, Hint: hint})
+}
+
+func (c *scope) namespace() string { return c.options.Namespace }
 
 // selector finds the pods of the app. It never changes, since Kubernetes does
 // not let a selector change.
-func (c *scope) selector() map[string]string {
-	return map[string]string{labelName: c.app.Name, labelInstance: c.stack.Name}
+func (c *scope) selector() map[string]string { return selectorOf(c.stack, c.app) }
+
+func selectorOf(stack *schema.Stack, app *schema.App) map[string]string {
+	if len(app.Selector) > 0 {
+		return app.Selector
+	}
+	return map[string]string{labelName: app.Name, labelInstance: stack.Name}
+}
+
+// fixed are the labels that do not change while the app has its name.
+func (c *scope) fixed() map[string]string {
+	return map[string]string{
+		labelName:      c.app.Name,
+		labelInstance:  c.stack.Name,
+		labelPartOf:    c.stack.Name,
+		labelManagedBy: "stackctl",
+		LabelStack:     c.stack.Name,
+		LabelNamespace: c.namespace(),
+	}
 }
 
 // labels are on every object of the app.
@@ -115,14 +212,14 @@ func (c *scope) labels() map[string]string {
 	labels := make(map[string]string)
 	maps.Copy(labels, c.stack.Labels)
 	maps.Copy(labels, c.app.Labels)
-	maps.Copy(labels, map[string]string{
-		labelName:      c.app.Name,
-		labelInstance:  c.stack.Name,
-		labelPartOf:    c.stack.Name,
-		labelManagedBy: "stackctl",
-		LabelStack:     c.stack.Name,
-		LabelNamespace: c.namespace,
-	})
+	maps.Copy(labels, c.fixed())
+	return labels
+}
+
+// content are the labels of an object that is named by its content.
+func (c *scope) content(hash string) map[string]string {
+	labels := c.labels()
+	labels[LabelContent] = hash
 	return labels
 }
 
@@ -158,15 +255,20 @@ func labelSafe(tag string) string {
 	return strings.TrimRight(tag, "_.-")
 }
 
-// WriteJSON writes the objects as one List of the API version v1, indented,
-// with sorted keys.
-func (o Objects) WriteJSON(w io.Writer) error {
-	items := make([]any, len(o))
-	for i, object := range o {
-		items[i] = object.Object
+// into lays an object of the Kubernetes API that the user wrote over what out
+// holds.
+func (c *scope) into(raw schema.Raw, out any, path ...string) {
+	if raw == nil {
+		return
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
+	text, err := json.Marshal(raw)
+	if err == nil {
+		err = json.Unmarshal(text, out)
+	}
+	if err != nil {
+		c.fail("is not what Kubernetes takes here: "+err.Error(), "", path...)
+	}
 }
+
+// one wraps an object for an emitter.
+func one(object any) []any { return []any{object} }

@@ -1,6 +1,9 @@
 package render
 
 import (
+	"cmp"
+	"reflect"
+
 	"k8s.io/api/core/v1"
 	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
@@ -18,9 +21,10 @@ import (
 
 // podSecurity emits the part of a preset that all containers share, nil when
 // there is none.
-func podSecurity(s schema.Security) *corev1.PodSecurityContextApplyConfiguration {
+func podSecurity(c *scope) *corev1.PodSecurityContextApplyConfiguration {
+	s := c.app.Security
 	out := corev1.PodSecurityContext()
-	if isRestricted(s) {
+	if isRestricted(s.Preset) {
 		out.WithRunAsNonRoot(true)
 	}
 	if s.Preset != "none" {
@@ -35,27 +39,43 @@ func podSecurity(s schema.Security) *corev1.PodSecurityContextApplyConfiguration
 		fsGroup = s.User
 	}
 	out.RunAsUser, out.RunAsGroup, out.FSGroup = s.User, group, fsGroup
-	if s.Preset == "none" && out.RunAsUser == nil && group == nil && fsGroup == nil {
+	c.into(s.PodContext, out, "security", "pod")
+	if reflect.ValueOf(*out).IsZero() {
 		return nil
 	}
 	return out
 }
 
 // containerSecurity emits the part of a preset that a container has, nil when
-// there is none.
-func containerSecurity(s schema.Security) *corev1.SecurityContextApplyConfiguration {
-	if !isRestricted(s) {
-		return nil
+// there is none. A container beside the app's has its preset unless it says
+// another one.
+func containerSecurity(c *scope, p *schema.Program, path ...string) *corev1.SecurityContextApplyConfiguration {
+	preset, shared := cmp.Or(p.Security.Preset, c.app.Security.Preset), c.app.Security.Preset
+	out := corev1.SecurityContext()
+	if isRestricted(preset) {
+		out.WithAllowPrivilegeEscalation(false).
+			WithCapabilities(corev1.Capabilities().WithDrop("ALL"))
 	}
-	out := corev1.SecurityContext().
-		WithAllowPrivilegeEscalation(false).
-		WithCapabilities(corev1.Capabilities().WithDrop("ALL"))
-	if s.Preset == "hardened" {
+	if preset == "hardened" {
 		out.WithReadOnlyRootFilesystem(true)
+	}
+	if isRestricted(preset) != isRestricted(shared) {
+		out.WithRunAsNonRoot(isRestricted(preset))
+	}
+	if preset != "none" && shared == "none" {
+		out.WithSeccompProfile(corev1.SeccompProfile().WithType(v1.SeccompProfileTypeRuntimeDefault))
+	}
+	if len(path) > 0 {
+		out.RunAsUser, out.RunAsGroup = p.Security.User, p.Security.Group
+		if out.RunAsGroup == nil {
+			out.RunAsGroup = p.Security.User
+		}
+	}
+	c.into(p.Security.ContainerContext, out, append(path, "security", "container")...)
+	if reflect.ValueOf(*out).IsZero() {
+		return nil
 	}
 	return out
 }
 
-func isRestricted(s schema.Security) bool {
-	return s.Preset == "restricted" || s.Preset == "hardened"
-}
+func isRestricted(preset string) bool { return preset == "restricted" || preset == "hardened" }

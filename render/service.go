@@ -4,35 +4,76 @@ import (
 	"k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"stackctl.dev/stackctl/schema"
 )
 
-// service emits the Service of an app that has ports to carry. It leads to
-// ports by name, so it cannot disagree with the container.
-func service(c *scope) any {
+// service emits the Service of an app that has ports to carry, or that is a
+// name for another host. It leads to ports by name, so it cannot disagree with
+// the container.
+func service(c *scope) []any {
 	ports := c.app.ServicePorts()
-	if len(ports) == 0 {
-		return nil
-	}
-	spec := corev1.ServiceSpec().WithSelector(c.selector()).WithType(v1.ServiceTypeClusterIP)
-	for _, port := range ports {
-		spec.WithPorts(corev1.ServicePort().
-			WithName(port.Name).
-			WithPort(port.Port).
-			WithProtocol(v1.Protocol(port.Protocol)).
-			WithTargetPort(intstr.FromString(port.Name)))
-	}
+	spec := corev1.ServiceSpec()
 	var annotations map[string]string
-	if own := c.app.Service; own != nil {
-		annotations = own.Annotations
-		if own.Type != "" {
+	if c.app.Service != nil {
+		annotations = c.app.Service.Annotations
+	}
+	switch own := c.app.Service; {
+	case c.app.IsExternal():
+		spec.WithType(v1.ServiceTypeExternalName).WithExternalName(own.External)
+	case len(ports) == 0:
+		return nil
+	default:
+		spec.WithSelector(c.selector()).WithType(v1.ServiceTypeClusterIP)
+		for _, port := range ports {
+			spec.WithPorts(servicePort(port.Name, port.Port, port.Protocol))
+		}
+		if own != nil && own.Type != "" {
 			spec.WithType(v1.ServiceType(own.Type))
 		}
-		if own.Headless {
+		if own != nil && own.Headless {
 			spec.WithClusterIP(v1.ClusterIPNone)
 		}
 	}
-	return corev1.Service(c.app.Name, c.namespace).
+	return one(corev1.Service(c.app.Name, c.namespace()).
 		WithLabels(c.labels()).
 		WithAnnotations(c.annotations(annotations)).
-		WithSpec(spec)
+		WithSpec(spec))
+}
+
+func servicePort(name string, number int32, protocol string) *corev1.ServicePortApplyConfiguration {
+	return corev1.ServicePort().
+		WithName(name).
+		WithPort(number).
+		WithProtocol(v1.Protocol(protocol)).
+		WithTargetPort(intstr.FromString(name))
+}
+
+// governing emits the headless Service that gives each pod of a stateful app a
+// name of its own, unless the app's Service does so. Pods are found before they
+// are ready, since they must find each other to become it.
+func governing(c *scope) []any {
+	if c.app.Kind != schema.Stateful || governingName(c) == c.app.Name {
+		return nil
+	}
+	spec := corev1.ServiceSpec().
+		WithSelector(c.selector()).
+		WithClusterIP(v1.ClusterIPNone).
+		WithPublishNotReadyAddresses(true)
+	for _, name := range c.app.PortNames() {
+		port := c.app.Ports[name]
+		spec.WithPorts(servicePort(name, port.Port, port.Protocol))
+	}
+	return one(corev1.Service(governingName(c), c.namespace()).
+		WithLabels(c.labels()).
+		WithAnnotations(c.annotations(nil)).
+		WithSpec(spec))
+}
+
+// governingName is the Service whose name the pods are found under.
+func governingName(c *scope) string {
+	if own := c.app.Service; own != nil && own.Headless && len(c.app.ServicePorts()) > 0 {
+		return c.app.Name
+	}
+	return c.app.Name + "-pods"
 }

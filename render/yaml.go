@@ -2,6 +2,7 @@ package render
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	core "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // WriteYAML writes the objects as YAML documents separated by ---, keys
@@ -25,7 +29,7 @@ func (o Objects) WriteYAML(w io.Writer) error {
 			out.WriteString("---\n")
 		}
 		y := &yamlWriter{out: out}
-		y.value(object.Object, 0, false)
+		y.value(shown(object), 0, false)
 		if y.err != nil {
 			return fmt.Errorf("write %s/%s as YAML: %w", object.GetKind(), object.GetName(), y.err)
 		}
@@ -33,10 +37,83 @@ func (o Objects) WriteYAML(w io.Writer) error {
 	return out.Flush()
 }
 
+// hidden stands for a value of a Secret.
+const hidden = "(hidden)"
+
+// shown returns an object as it may be written down: a Secret without its
+// values, as text so that nobody takes them for the real ones.
+func shown(object *unstructured.Unstructured) map[string]any {
+	if object.GetKind() != "Secret" || object.GroupVersionKind().Group != "" {
+		return object.Object
+	}
+	out := maps.Clone(object.Object)
+	values := make(map[string]any)
+	for _, field := range []string{"data", "stringData"} {
+		data, ok := out[field].(map[string]any)
+		if out[field] != nil && !ok {
+			values[field] = hidden
+		}
+		for key := range data {
+			values[key] = hidden
+		}
+		delete(out, field)
+	}
+	if len(values) > 0 {
+		out["stringData"] = values
+	}
+	return hideApplied(out)
+}
+
+// hideApplied drops the annotation in which kubectl keeps a copy of all values.
+func hideApplied(secret map[string]any) map[string]any {
+	meta, _ := secret["metadata"].(map[string]any)
+	annotations, _ := meta["annotations"].(map[string]any)
+	if _, ok := annotations[core.LastAppliedConfigAnnotation]; !ok {
+		return secret
+	}
+	annotations, meta = maps.Clone(annotations), maps.Clone(meta)
+	delete(annotations, core.LastAppliedConfigAnnotation)
+	meta["annotations"] = annotations
+	secret["metadata"] = meta
+	return secret
+}
+
+// WriteJSON writes the objects as one List of the API version v1, indented,
+// with sorted keys.
+func (o Objects) WriteJSON(w io.Writer) error {
+	items := make([]any, len(o))
+	for i, object := range o {
+		items[i] = shown(object)
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
+}
+
 // yamlWriter writes one document in block style. The first error stays.
 type yamlWriter struct {
 	out *bufio.Writer
 	err error
+	// place is where in the object the writer is: fields and indexes. endLine,
+	// if it is set, is called before each end of a line, which belongs there.
+	place   []any
+	endLine func(place []any)
+}
+
+// newline ends a line.
+func (y *yamlWriter) newline() {
+	if y.endLine != nil {
+		y.endLine(y.place)
+	}
+	y.out.WriteByte('\n')
+}
+
+// at writes a part of the object with the place of the writer in it.
+func (y *yamlWriter) at(step any, write func()) {
+	y.place = append(y.place, step)
+	write()
+	y.place = y.place[:len(y.place)-1]
 }
 
 func (y *yamlWriter) fail(format string, args ...any) {
@@ -55,13 +132,14 @@ func (y *yamlWriter) value(value any, indent int, inline bool) {
 		y.list(value, indent)
 	default:
 		y.out.WriteString(y.scalar(value))
-		y.out.WriteByte('\n')
+		y.newline()
 	}
 }
 
 func (y *yamlWriter) mapping(value map[string]any, indent int, inline bool) {
 	if len(value) == 0 {
-		y.out.WriteString("{}\n")
+		y.out.WriteString("{}")
+		y.newline()
 		return
 	}
 	for i, key := range slices.Sorted(maps.Keys(value)) {
@@ -74,25 +152,28 @@ func (y *yamlWriter) mapping(value map[string]any, indent int, inline bool) {
 		}
 		y.out.WriteString(text)
 		y.out.WriteByte(':')
-		y.nested(value[key], indent+2)
+		y.at(key, func() { y.nested(value[key], indent+2) })
 	}
 }
 
 func (y *yamlWriter) list(value []any, indent int) {
 	if len(value) == 0 {
-		y.out.WriteString("[]\n")
+		y.out.WriteString("[]")
+		y.newline()
 		return
 	}
-	for _, item := range value {
+	for i, item := range value {
 		y.spaces(indent)
 		y.out.WriteByte('-')
-		if list, ok := item.([]any); ok && len(list) > 0 {
-			y.out.WriteByte('\n')
-			y.list(list, indent+2)
-			continue
-		}
-		y.out.WriteByte(' ')
-		y.value(item, indent+2, true)
+		y.at(i, func() {
+			if list, ok := item.([]any); ok && len(list) > 0 {
+				y.newline()
+				y.list(list, indent+2)
+				return
+			}
+			y.out.WriteByte(' ')
+			y.value(item, indent+2, true)
+		})
 	}
 }
 
@@ -101,13 +182,13 @@ func (y *yamlWriter) nested(value any, indent int) {
 	switch value := value.(type) {
 	case map[string]any:
 		if len(value) > 0 {
-			y.out.WriteByte('\n')
+			y.newline()
 			y.mapping(value, indent, false)
 			return
 		}
 	case []any:
 		if len(value) > 0 {
-			y.out.WriteByte('\n')
+			y.newline()
 			y.list(value, indent-2)
 			return
 		}

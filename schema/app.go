@@ -6,12 +6,13 @@ import (
 	"strconv"
 )
 
-// settle infers what depends on several fields: the kind, and how a pod ends.
+// settle fills in what depends on several fields: the names of containers, and
+// how a pod ends.
 func (a *App) settle() {
-	if a.Kind == "" {
-		a.Kind = Worker
-		if len(a.Ports) > 0 {
-			a.Kind = Web
+	for _, containers := range []map[string]Container{a.Init, a.Sidecars} {
+		for name, container := range containers {
+			container.Name = name
+			containers[name] = container
 		}
 	}
 	if a.Shutdown.Drain == nil {
@@ -33,23 +34,23 @@ func defaultSeconds(name string) Seconds {
 	return Seconds(n)
 }
 
-// PortNames returns the names of the app's ports, sorted.
-func (a *App) PortNames() []string { return slices.Sorted(maps.Keys(a.Ports)) }
+// PortNames returns the names of the container's ports, sorted.
+func (p *Program) PortNames() []string { return slices.Sorted(maps.Keys(p.Ports)) }
 
 // MainPort returns the name of the port that is meant where one is meant: the
 // one named http (which port: is), else the only one, else none.
-func (a *App) MainPort() (name string, ok bool) {
-	if _, ok := a.Ports["http"]; ok {
+func (p *Program) MainPort() (name string, ok bool) {
+	if _, ok := p.Ports["http"]; ok {
 		return "http", true
 	}
-	if names := a.PortNames(); len(names) == 1 {
+	if names := p.PortNames(); len(names) == 1 {
 		return names[0], true
 	}
 	return "", false
 }
 
-// ServicePort is one port of the app's Service; Name is the app's port it
-// leads to.
+// ServicePort is one port of the app's Service; Name is the port of the app or
+// of a sidecar that it leads to.
 type ServicePort struct {
 	Name     string
 	Port     int32
@@ -57,10 +58,15 @@ type ServicePort struct {
 }
 
 // ServicePorts returns the ports of the app's Service by name, none when there
-// is no Service. The main port answers on 80 unless another number is written,
-// every other port on its own number.
+// is no Service. The main port of a web app answers on 80 unless another
+// number is written, every other port on its own number. A sidecar's port is
+// carried only when it says so.
 func (a *App) ServicePorts() []ServicePort {
-	if a.Service == nil && a.Kind != Web || a.Service != nil && isFalse(a.Service.Enabled) {
+	asked := a.Kind == Web || a.Kind == Stateful
+	switch {
+	case a.Kind == JobKind || a.Kind == Cron:
+		return nil
+	case a.Service == nil && !asked, a.Service != nil && (isFalse(a.Service.Enabled) || a.Service.External != ""):
 		return nil
 	}
 	main, _ := a.MainPort()
@@ -76,12 +82,49 @@ func (a *App) ServicePorts() []ServicePort {
 			number = a.Service.Ports[name]
 		case name == main && a.Service != nil && a.Service.Port != 0:
 			number = a.Service.Port
-		case name == main && port.Protocol == "TCP":
+		case name == main && port.Protocol == "TCP" && a.Kind != Stateful:
 			number = 80
 		}
 		ports = append(ports, ServicePort{Name: name, Port: number, Protocol: port.Protocol})
 	}
+	for _, sidecar := range slices.Sorted(maps.Keys(a.Sidecars)) {
+		carried := a.Sidecars[sidecar].Ports
+		for _, name := range slices.Sorted(maps.Keys(carried)) {
+			port := carried[name]
+			if port.Service == nil || !*port.Service {
+				continue
+			}
+			number := port.Port
+			if a.Service != nil && a.Service.Ports[name] != 0 {
+				number = a.Service.Ports[name]
+			}
+			ports = append(ports, ServicePort{Name: name, Port: number, Protocol: port.Protocol})
+		}
+	}
 	return ports
+}
+
+// Claims returns the mount paths of the volumes the app claims, sorted.
+func (a *App) Claims() []string {
+	var paths []string
+	for _, path := range slices.Sorted(maps.Keys(a.Volumes)) {
+		if a.Volumes[path].IsClaim() {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// Pods returns the least number of pods that run at once, and whether the app
+// has a number at all.
+func (a *App) Pods() (least int32, ok bool) {
+	switch {
+	case a.Autoscale != nil:
+		return a.Autoscale.Min, true
+	case a.Replicas != nil:
+		return *a.Replicas, true
+	}
+	return 0, false
 }
 
 // TLSSecret returns the name of the secret with the certificate of an ingress, ""

@@ -8,14 +8,14 @@ import (
 // BenchmarkCompile is what every run of the program pays once.
 func BenchmarkCompile(b *testing.B) {
 	for b.Loop() {
-		compile()
+		newLanguage()
 	}
 }
 
 // BenchmarkLoad loads a file with most fields of the language.
 func BenchmarkLoad(b *testing.B) {
 	for b.Loop() {
-		if _, err := Load(context.Background(), Options{Filename: "../testdata/render/full.yaml"}); err != nil {
+		if _, err := Load(context.Background(), Options{Filename: "../examples/full/stack.yaml"}); err != nil {
 			b.Fatal(err)
 		}
 	}

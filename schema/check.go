@@ -2,10 +2,10 @@ package schema
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue"
 )
@@ -18,6 +18,10 @@ type checker struct {
 	errs []Error
 	// environment says that null is legal everywhere, since it removes.
 	environment bool
+	// apps are the names of the apps of the stack.
+	apps []string
+	// trial says that only the number of errors counts.
+	trial bool
 }
 
 func (c *checker) fail(n *node, path []string, msg, hint string) {
@@ -31,18 +35,17 @@ func (c *checker) check(n *node, s *shape, under *node, path []string) {
 		if c.environment || under != nil {
 			return
 		}
-		hint := "remove the line; null is for environments and for apps that undo a default of the stack"
-		if s.kind&cue.StringKind != 0 || s.short["string"] == "value" {
-			hint = `for an empty text write ""; ` + hint
-		}
-		c.fail(n, path, "null has nothing to remove here", hint)
+		c.fail(n, path, "null has nothing to remove here", s.insteadOfNull())
 		return
 	}
 	if len(s.short) > 0 {
 		c.expand(n, s, path)
 	}
+	s = s.whole()
 	switch {
 	case n.bad && n.kind != mapKind: // a short form that was reported
+	case s.isTree() && (n.kind == mapKind || n.kind == listKind):
+		c.tree(n, s, path)
 	case s.kind == cue.StructKind && n.kind != mapKind:
 		c.wrongType(n, s, path)
 	case s.kind == cue.StructKind && s.fields != nil && len(s.names) > 0:
@@ -64,7 +67,11 @@ func (c *checker) check(n *node, s *shape, under *node, path []string) {
 
 // fields examines a struct, whose keys are all known.
 func (c *checker) fields(n *node, s *shape, under *node, path []string) {
+	before := len(c.errs)
 	for _, name := range slices.Clone(n.names) {
+		if n.short && len(c.errs) > before {
+			return // the parts of one text are one mistake
+		}
 		child := n.fields[name]
 		field := s.fields[name]
 		at := append(path[:len(path):len(path)], name)
@@ -76,9 +83,15 @@ func (c *checker) fields(n *node, s *shape, under *node, path []string) {
 			n.remove(name)
 		case field == nil:
 			n.remove(name)
-			if meant := c.unknown(child, s, at); meant != "" && n.fields[meant] == nil {
+			all := c.unknown(child, n, s, at)
+			if len(all) == 0 && s.fields["apps"] == nil && s.fields["workdir"] == nil {
+				n.bad = true // a part of which something is not understood
+			}
+			for _, meant := range all {
 				// It was written, only misspelt: say nothing more about it.
-				n.set(meant, &node{pos: child.pos, key: child.key, bad: true})
+				if n.fields[meant] == nil {
+					n.set(meant, &node{pos: child.pos, key: child.key, bad: true})
+				}
 			}
 		default:
 			beneath := under.get(name)
@@ -98,28 +111,33 @@ func (c *checker) fields(n *node, s *shape, under *node, path []string) {
 	}
 }
 
-// unknown reports a key that the language does not have, or not yet. It
-// returns the field that was probably meant.
-func (c *checker) unknown(n *node, s *shape, path []string) (meant string) {
+// tree examines a value that Kubernetes alone understands: null, which removes
+// a field there, is as good as anything.
+func (c *checker) tree(n *node, s *shape, path []string) {
+	for _, name := range n.names {
+		c.tree(n.fields[name], s, append(path[:len(path):len(path)], name))
+	}
+	for i, item := range n.items {
+		c.tree(item, s, append(path[:len(path):len(path)], "["+strconv.Itoa(i)+"]"))
+	}
+	if n.plain && n.kind != nullKind && ambiguous(n.text) {
+		c.fail(n, path, shown(n.text)+" is read as different values by different parsers", eitherNumberOrText(n.text))
+	}
+}
+
+// unknown reports a key of parent that the language does not have. It returns
+// the fields that were probably meant.
+func (c *checker) unknown(n, parent *node, s *shape, path []string) (meant []string) {
 	name := path[len(path)-1]
 	e := Error{Pos: n.key, Path: join(path...), Msg: "unknown field"}
-	meant = nearest(name, slices.Concat(s.names, s.later))
-	if other := synonyms[strings.ToLower(name)]; meant == "" && s.fields[other] != nil {
-		meant = other
-	}
-	switch {
-	case slices.Contains(s.later, name):
-		e.Msg = "not supported yet"
-		e.Hint = "this field is planned; remove it for now"
-		meant = ""
-	case meant != "":
-		e.Hint = "did you mean " + quote(meant) + "?"
-	default:
-		e.Hint = "the fields here are " + strings.Join(slices.Sorted(maps.Keys(s.fields)), ", ") + "; keys that begin with x- are free"
+	if e.Hint, meant = s.foreign(name, n, parent); e.Hint == "" {
+		e.Hint, meant = s.misspelt(name)
 	}
 	c.errs = append(c.errs, e)
-	if s.fields[meant] == nil || len(s.fields[meant].as) > 0 {
-		return ""
+	for i, name := range meant {
+		if as := s.fields[name].as; len(as) > 0 {
+			meant[i] = as[0]
+		}
 	}
 	return meant
 }
@@ -128,7 +146,7 @@ func (c *checker) unknown(n *node, s *shape, path []string) (meant string) {
 func (c *checker) exclusive(n *node, group []string, path []string) {
 	var first string
 	for _, name := range n.names {
-		if !slices.Contains(group, name) || n.fields[name].isNothing() {
+		if !slices.Contains(group, name) || n.fields[name].isNothing() || n.fields[name].bad {
 			continue
 		}
 		if first == "" {
@@ -146,7 +164,9 @@ func (c *checker) rename(n *node, s *shape, name string, as, path []string) {
 	target := s.fields[as[0]]
 	if target.kind == cue.ListKind {
 		if n.fields[as[0]] == nil {
-			n.set(as[0], listOf(value))
+			list := listOf(value)
+			list.alias = name
+			n.set(as[0], list)
 		}
 		return
 	}
@@ -159,6 +179,7 @@ func (c *checker) rename(n *node, s *shape, name string, as, path []string) {
 		c.fail(value, append(path[:len(path):len(path)], name), "is "+join(as...)+", which is written too", "keep one of the two")
 		return
 	}
+	value.alias = name
 	parent.set(as[1], value)
 }
 
@@ -176,12 +197,12 @@ func (c *checker) entries(n *node, s *shape, under *node, path []string) {
 		child := n.fields[name]
 		at := append(path[:len(path):len(path)], name)
 		if s.key != nil && !c.fits(s.key, name) {
-			e := Error{Pos: child.key, Path: join(at...), Msg: "the name " + quote(name) + " does not fit: want " + s.key.want}
-			if fix := c.repaired(s.key, name); fix != "" {
-				e.Hint = "did you mean " + quote(fix) + "?"
-			}
-			c.errs = append(c.errs, e)
+			c.errs = append(c.errs, Error{
+				Pos: child.key, Path: join(at...), Msg: "the name " + quote(name) + " does not fit: want " + s.key.want,
+				Hint: c.insteadOfKey(s.key, name, child, path),
+			})
 			child.bad = true
+			continue
 		}
 		c.check(child, s.elem, under.get(name), at)
 	}
@@ -189,7 +210,52 @@ func (c *checker) entries(n *node, s *shape, under *node, path []string) {
 
 // fits reports whether a text satisfies a constraint.
 func (c *checker) fits(s *shape, text string) bool {
-	return s.value.Unify(language().context.Encode(text)).Err() == nil
+	return c.satisfies(s, &node{kind: textKind, text: text})
+}
+
+// satisfies reports whether a scalar satisfies a constraint. What was asked
+// before is remembered: CUE takes its time, and the values of a stack repeat.
+func (c *checker) satisfies(s *shape, n *node) bool {
+	question := question{s.value, n.kind, n.text}
+	if fits, ok := answers.get(question); ok {
+		return fits
+	}
+	fits := s.value.Unify(c.encode(n)).Err() == nil
+	answers.put(question, fits)
+	return fits
+}
+
+// question is a constraint and a scalar.
+type question struct {
+	value cue.Value
+	kind  kind
+	text  string
+}
+
+// answered remembers the answers to questions of a moderate size and number.
+type answered struct {
+	mu sync.Mutex
+	of map[question]bool
+}
+
+var answers answered
+
+func (a *answered) get(q question) (fits, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	fits, ok = a.of[q]
+	return fits, ok
+}
+
+func (a *answered) put(q question, fits bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.of == nil || len(a.of) >= 10_000 {
+		a.of = make(map[question]bool)
+	}
+	if len(q.text) <= 100 {
+		a.of[q] = fits
+	}
 }
 
 // scalar examines one value.
@@ -209,7 +275,7 @@ func (c *checker) scalar(n *node, s *shape, path []string) {
 		c.wrongType(n, s, path)
 		return
 	}
-	if !s.free && s.value.Unify(c.encode(n)).Err() != nil {
+	if !s.free && !c.satisfies(s, n) {
 		c.wrongValue(n, s, path)
 	}
 }
@@ -234,49 +300,22 @@ func (c *checker) encode(n *node) cue.Value {
 
 // ambiguous reports a plain scalar that parsers read differently.
 func (c *checker) ambiguous(n *node, s *shape, path []string) {
-	hint := "put it in quotes: " + quote(n.text)
-	switch value, ok := yesNo(n.text); {
-	case ok && s.kind&cue.BoolKind != 0:
-		hint = "write " + value
-	case s.kind&cue.NumberKind != 0 && s.kind&cue.StringKind == 0:
-		hint = "write a plain decimal number"
+	hint := c.insteadOfAmbiguous(n, s)
+	if hint == "" { // no spelling of it is right
+		c.wrongType(n, s, path)
+		return
 	}
 	c.fail(n, path, shown(n.text)+" is read as different values by different parsers", hint)
 }
 
 // wrongType reports a value of a type the field does not take.
 func (c *checker) wrongType(n *node, s *shape, path []string) {
-	hint := ""
-	switch value, yes := yesNo(n.text); {
-	case n.kind == textKind && s.kind == cue.BoolKind && yes:
-		hint = "write " + value
-	case n.kind == textKind && (s.kind&cue.NumberKind != 0 || s.short["int"] != "") && decimal.MatchString(n.text):
-		hint = "write it without quotes: " + n.text
-	case n.kind == intKind && c.repaired(s, n.text) != "":
-		hint = "did you mean " + quote(c.repaired(s, n.text)) + "?"
-	case s.kind == cue.StringKind && n.kind != mapKind && n.kind != listKind:
-		hint = "put it in quotes: " + quote(n.text)
-	case s.kind == cue.ListKind && n.kind != mapKind:
-		hint = "write a list: [" + strings.Join(strings.Fields(shown(n.text)), ", ") + "]"
-	case n.kind == mapKind && s.kind == cue.ListKind:
-		hint = "write a list: every item on a line that begins with -"
-	}
-	c.fail(n, path, fmt.Sprintf("want %s, got %s", s.wants(), n.describe()), hint)
+	c.fail(n, path, fmt.Sprintf("want %s, got %s", s.wants(), n.describe()), c.insteadOfType(n, s, path))
 }
 
 // wrongValue reports a value that breaks its constraint.
 func (c *checker) wrongValue(n *node, s *shape, path []string) {
-	hint := ""
-	if slices.Contains(s.later, n.text) {
-		c.fail(n, path, shown(n.text)+" is not supported yet", "use "+either(s.enum)+" for now")
-		return
-	}
-	if near := nearest(n.text, s.enum); near != "" {
-		hint = "did you mean " + quote(near) + "?"
-	} else if fix := c.repaired(s, n.text); fix != "" && n.kind != boolKind {
-		hint = "did you mean " + quote(fix) + "?"
-	}
-	c.fail(n, path, fmt.Sprintf("want %s, got %s", s.wants(), n.describe()), hint)
+	c.fail(n, path, fmt.Sprintf("want %s, got %s", s.wants(), n.describe()), c.insteadOfValue(n, s, path))
 }
 
 // wants names what a field takes.
@@ -302,20 +341,31 @@ func (s *shape) wants() string {
 	return either(kinds)
 }
 
+// excused reports whether n has what makes a required field needless, or
+// something that may have been meant to be it.
+func (n *node) excused(unless []string) bool {
+	if len(unless) == 0 {
+		return false
+	}
+	first := n.get(unless[0])
+	return n.get(unless...) != nil || first != nil && first.bad
+}
+
 // missing reports required fields that no layer has. n is a merged
 // description, so a fragment needs not be whole.
 func missing(n *node, s *shape, path []string) []Error {
-	if n == nil || n.bad {
+	if n == nil || n.bad || s.isTree() {
 		return nil
 	}
+	s = s.whole()
 	var errs []Error
 	if n.kind == mapKind {
 		for _, name := range s.required {
-			if n.fields[name] == nil {
+			if unless := s.fields[name].unless; n.fields[name] == nil && !n.excused(unless) {
 				n.set(name, &node{bad: true}) // its rules would only repeat that
 				errs = append(errs, Error{
 					Pos: n.at(), Path: join(path...), Msg: name + " is missing",
-					Hint: "want " + s.fields[name].wants(),
+					Hint: s.fields[name].toAdd(name),
 				})
 			}
 		}

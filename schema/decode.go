@@ -17,6 +17,10 @@ func decode(n *node, into reflect.Value) error {
 		into.Set(reflect.New(into.Type().Elem()))
 		return decode(n, into.Elem())
 	}
+	if into.Type() == reflect.TypeFor[Raw]() {
+		into.Set(reflect.ValueOf(n.tree()))
+		return nil
+	}
 	if reader, ok := into.Addr().Interface().(textReader); ok {
 		return reader.readText(n.text)
 	}
@@ -50,6 +54,12 @@ func decodeStruct(n *node, into reflect.Value) error {
 			into.Field(i).Set(reflect.ValueOf(n.at()))
 			continue
 		}
+		if field.Anonymous {
+			if err := decodeStruct(n, into.Field(i)); err != nil {
+				return err
+			}
+			continue
+		}
 		name := field.Tag.Get("cue")
 		if name == "" || name == "-" {
 			continue
@@ -73,14 +83,45 @@ func decodeMap(n *node, into reflect.Value) error {
 	return nil
 }
 
-// decodeList reads a list, or a map whose values know their name.
+// decodeList reads a list.
 func decodeList(n *node, into reflect.Value) error {
+	into.Set(reflect.MakeSlice(into.Type(), 0, len(n.items))) // nothing is not the same as not written
 	for _, item := range n.items {
 		value := reflect.New(into.Type().Elem()).Elem()
 		if err := decode(item, value); err != nil {
 			return err
 		}
 		into.Set(reflect.Append(into, value))
+	}
+	return nil
+}
+
+// tree returns a value as encoding/json would, with whole numbers as int64.
+func (n *node) tree() any {
+	switch n.kind {
+	case mapKind:
+		out := make(map[string]any, len(n.names))
+		for _, name := range n.names {
+			out[name] = n.fields[name].tree()
+		}
+		return out
+	case listKind:
+		out := make([]any, len(n.items))
+		for i, item := range n.items {
+			out[i] = item.tree()
+		}
+		return out
+	case textKind:
+		return n.text
+	case boolKind:
+		return n.text == "true"
+	case intKind:
+		if i, err := strconv.ParseInt(n.text, 10, 64); err == nil {
+			return i
+		}
+	}
+	if f, err := strconv.ParseFloat(n.text, 64); err == nil && n.kind != nullKind {
+		return f
 	}
 	return nil
 }

@@ -49,8 +49,8 @@ func ExampleErrors() {
 		}
 	}
 	// Output:
-	// -:3:16: apps.web.image: the image has no tag
-	//   hint: write the release you mean, such as web:1.4.2: a rollback could not bring the old code back; allowLatest: true on the stack or an environment allows it
+	// -:3:16: apps.web.image: the image has no tag, so a rollback could not bring the old code back
+	//   hint: write the release you mean, such as web:1.4.2; allowLatest: true on the stack or in an environment allows it
 	// -:3:21: apps.web.replcas: unknown field
 	//   hint: did you mean "replicas"?
 }

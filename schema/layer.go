@@ -7,15 +7,15 @@ import "slices"
 // anything over false; of fields that exclude each other the new one stays.
 // Neither argument changes; nil stands for nothing.
 func overlay(s *shape, base, over *node) *node {
-	if over.kind == nullKind {
+	if over.kind == nullKind && !over.bad {
 		return nil
 	}
 	if over.kind != mapKind {
 		return over
 	}
-	out := &node{kind: mapKind, pos: over.pos, key: over.key, short: over.short, bad: over.bad}
-	if base != nil && base.kind == mapKind && !over.short && !base.isOff() {
-		out = &node{kind: mapKind, pos: base.pos, key: base.key, bad: base.bad || over.bad}
+	out := &node{kind: mapKind, pos: over.pos, key: over.key, short: over.short, whole: over.whole, alias: over.alias, bad: over.bad, chosen: over.chosen}
+	if base != nil && base.kind == mapKind && !over.short && !over.whole && !base.isOff() {
+		out = &node{kind: mapKind, pos: base.pos, key: base.key, alias: base.alias, bad: base.bad || over.bad}
 		for _, name := range base.names {
 			if !s.excluded(name, over) {
 				out.set(name, base.fields[name])
@@ -53,6 +53,9 @@ func (s *shape) excluded(name string, over *node) bool {
 
 // underlay fills what n does not have from the defaults, field by field.
 func underlay(n, defaults *node) {
+	if n.kind != mapKind {
+		return
+	}
 	for _, name := range defaults.names {
 		value := defaults.fields[name]
 		switch own := n.fields[name]; {
@@ -62,6 +65,14 @@ func underlay(n, defaults *node) {
 			underlay(own, value)
 		}
 	}
+}
+
+// copyOrEmpty returns a deep copy of n, an empty map for nil.
+func (n *node) copyOrEmpty() *node {
+	if n == nil {
+		return &node{kind: mapKind}
+	}
+	return n.copy()
 }
 
 // copy returns a deep copy of n.
@@ -82,31 +93,90 @@ func (n *node) copy() *node {
 	return &out
 }
 
-// inForce returns the stack with one environment laid over it and every app
-// over the stack's defaults. root was checked and has only long forms.
+// inForce returns the stack with every app over the stack's defaults, and one
+// environment laid over that. root was checked and has only long forms.
 func inForce(root *node, environment string) *node {
 	s := language().stack
 	out := root.copy()
-	if over := out.get("environments", environment); over != nil && over.kind == mapKind {
+	over := out.get("environments", environment)
+	out.remove("environments")
+	var theirs, theirDefaults *node
+	if over != nil && over.kind == mapKind {
+		over.choose()
+		theirs, theirDefaults = over.get("apps"), over.get("defaults")
+		over.remove("apps")
 		out = overlay(s, out, over)
 	}
-	apps, fragment := out.get("apps"), out.get("defaults")
-	out.remove("environments")
+	fragment := out.get("defaults")
 	out.remove("defaults")
-	if apps == nil || apps.kind != mapKind {
-		return out
+	if fragment != nil {
+		fragment.inherit()
 	}
-	laid := &node{kind: mapKind, pos: apps.pos, key: apps.key}
-	for _, name := range apps.names {
-		app := apps.fields[name]
-		if fragment != nil && fragment.kind == mapKind && app.kind == mapKind {
-			merged := overlay(s.child("apps").elem, fragment, app)
-			merged.pos, merged.key = app.pos, app.key
-			app = merged
+	apps := out.get("apps")
+	switch {
+	case apps == nil && theirs == nil, apps != nil && apps.kind != mapKind:
+		return out
+	case theirs != nil && theirs.kind == nullKind && !theirs.bad:
+		out.remove("apps")
+		return out
+	case apps == nil:
+		apps = &node{kind: mapKind, pos: theirs.pos, key: theirs.key}
+	}
+	if theirs == nil || theirs.kind != mapKind {
+		theirs = &node{kind: mapKind}
+	}
+	laid := &node{kind: mapKind, pos: apps.pos, key: apps.key, bad: apps.bad}
+	for _, name := range slices.Concat(apps.names, theirs.names) {
+		if laid.fields[name] != nil {
+			continue
 		}
-		// A default of the stack is one node under many apps.
-		laid.set(name, app.copy())
+		app := layered(s.child("apps").elem, fragment, apps.fields[name], theirs.fields[name])
+		if app != nil {
+			app.restore(theirs.fields[name], theirDefaults)
+			laid.set(name, app.copy()) // a default of the stack is one node under many apps
+		}
 	}
 	out.set("apps", laid)
 	return out
+}
+
+// restore gives what an environment removed from an app the value that its own
+// defaults have: null takes away what the file wrote, not what stands beside it.
+func (n *node) restore(theirs, defaults *node) {
+	if n.kind != mapKind || theirs == nil || defaults == nil {
+		return
+	}
+	for _, name := range theirs.names {
+		mine, value := n.fields[name], defaults.fields[name]
+		switch removed := theirs.fields[name]; {
+		case value == nil:
+		case removed.kind == nullKind && !removed.bad && mine == nil:
+			n.set(name, value.copy())
+		case mine != nil:
+			mine.restore(removed, value)
+		}
+	}
+}
+
+// layered lays an app over the defaults of the stack, and what an environment
+// says about it over that; nil when the environment removes it.
+func layered(s *shape, defaults, app, theirs *node) *node {
+	if app == nil {
+		app, theirs = theirs, nil
+	}
+	if app.kind != mapKind {
+		if app.kind == nullKind && !app.bad {
+			return nil
+		}
+		return app
+	}
+	merged := app
+	if defaults != nil && defaults.kind == mapKind {
+		merged = overlay(s, defaults, app)
+		merged.pos, merged.key, merged.chosen = app.pos, app.key, app.chosen
+	}
+	if theirs != nil {
+		merged = overlay(s, merged, theirs)
+	}
+	return merged
 }

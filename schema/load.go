@@ -5,20 +5,33 @@
 // that a reader can follow file by file:
 //
 //	read.go        finds and reads the file; refuses what is no text
-//	parse.go       YAML and JSON become nodes that know their line
-//	cuefile.go     so does an evaluated CUE file
+//	yaml.go        YAML becomes nodes that know their line, json.go does the
+//	               same for JSON; yamlfault.go explains what is no YAML
+//	cueload.go     collects the files of a CUE package and what it imports;
+//	               cuefile.go evaluates them and makes nodes
 //	check.go       one walk beside stack.cue: short forms become long ones,
 //	               unknown keys, wrong types and values are reported
 //	layer.go       defaults of the stack, apps, one environment
 //	fill.go        #Defaults and what follows from them
 //	decode.go      nodes become the types of stack.go
-//	rule.go        what several fields must agree on
+//	attach.go      the files it refers to: contents and manifests
+//	rule*.go       what several fields must agree on
+//	hint.go        the ways out that errors show
+//	foreign*.go    what Compose, Kubernetes and Helm write instead
 //	warning.go     what is legal and will hurt
+//
+// The same definitions answer what a field means ([Describe], describe.go and
+// emits.go), what a line of an object comes from ([Stack.Origins], origin.go and
+// pattern.go), and are exported for editors ([JSONSchema], [CUE]).
+//
+// [Format] writes a description in its canonical form: format.go says what that
+// is, format_read.go and format_notes.go find out where everything and every
+// comment stands, format_write.go writes it again.
 //
 // It promises: every error at once, sorted, each with the line the user wrote
 // and one error per mistake; the same result for the same bytes, whatever the
-// time, machine or environment variables; no network, no other file than the
-// description. A .cue file may compute for ever or fill the memory, which
+// time, machine or environment variables; no network, no file outside the
+// directory of the description. A .cue file may compute for ever or fill the memory, which
 // cannot be interrupted from inside; see [Load] for what happens then.
 //
 // To add a field, write it in stack.cue and in stack.go. Nothing else here
@@ -30,6 +43,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -67,7 +81,7 @@ func load(in *input, environment string) (*Stack, error) {
 	if wrong := describesStack(root); wrong != nil {
 		return nil, Errors(sorted(append(errs, wrong...)))
 	}
-	s := &Stack{Environment: environment, Files: in.files, Source: in.text}
+	s := &Stack{Environment: environment, Dir: filepath.Dir(in.file), Files: in.files, Source: in.text}
 	if err := s.build(root, errs); err != nil {
 		return nil, err
 	}
@@ -85,13 +99,14 @@ func (s *Stack) build(root *node, errs Errors) error {
 	errs = append(errs, hasApps(tree)...)
 	fill(tree)
 
-	s.tree = tree
+	s.root, s.tree = root, tree
 	if err := s.decode(root); err != nil {
 		if len(errs) == 0 {
 			return err
 		}
 		return Errors(sorted(errs))
 	}
+	errs = append(errs, s.attach(s.Dir)...)
 	errs = append(errs, s.rules()...)
 	if len(errs) > 0 {
 		return Errors(sorted(errs))
@@ -107,7 +122,7 @@ func describesStack(root *node) Errors {
 	case nullKind:
 		return Errors{{Pos: root.pos, Msg: "the file is empty", Hint: hint}}
 	case mapKind:
-		return nil
+		return foreignFile(root)
 	}
 	return Errors{{Pos: root.pos, Msg: "want a map with name and apps, got " + root.describe(), Hint: hint}}
 }
@@ -116,7 +131,7 @@ func describesStack(root *node) Errors {
 func checkAll(root *node) []Error {
 	s := language().stack
 	environments := root.fields["environments"]
-	base := &checker{}
+	base := &checker{apps: root.get("apps").copyOrEmpty().names}
 	if environments != nil {
 		root.remove("environments")
 	}
@@ -140,7 +155,7 @@ func checkAll(root *node) []Error {
 	}
 	if environments != nil {
 		root.set("environments", environments)
-		over := &checker{environment: true}
+		over := &checker{environment: true, apps: base.apps}
 		over.check(environments, s.fields["environments"], nil, []string{"environments"})
 		base.errs = append(base.errs, over.errs...)
 		base.errs = append(base.errs, knownApps(root, environments)...)
@@ -160,7 +175,8 @@ func knownApps(root, environments *node) []Error {
 		}
 		for _, name := range theirs.names {
 			app := theirs.fields[name]
-			if apps == nil || apps.fields[name] != nil || app.kind != mapKind || app.get("image") != nil || root.get("defaults", "image") != nil {
+			isNew := app.kind == mapKind && (app.get("image") != nil || app.get("service", "external") != nil || root.get("defaults", "image") != nil)
+			if apps == nil || apps.bad || apps.fields[name] != nil || app.bad || isNew || app.kind != mapKind && app.kind != nullKind {
 				continue
 			}
 			app.bad = true
@@ -169,8 +185,8 @@ func knownApps(root, environments *node) []Error {
 				Msg:  "there is no app " + quote(name),
 				Hint: "the apps are " + strings.Join(slices.Sorted(slices.Values(apps.names)), ", ") + "; a new one needs an image",
 			}
-			if near := nearest(name, apps.names); near != "" {
-				e.Hint = "did you mean " + quote(near) + "?"
+			if hint := didYouMean(name, apps.names); hint != "" {
+				e.Hint = hint
 			}
 			errs = append(errs, e)
 		}
@@ -187,8 +203,8 @@ func knownEnvironment(root *node, environment string) []Error {
 	if all := root.get("environments"); all != nil && len(all.names) > 0 {
 		e.Pos, e.Path = all.at(), "environments"
 		e.Hint = "the environments are " + strings.Join(slices.Sorted(slices.Values(all.names)), ", ")
-		if near := nearest(environment, all.names); near != "" {
-			e.Hint = "did you mean " + quote(near) + "? " + e.Hint
+		if hint := didYouMean(environment, all.names); hint != "" {
+			e.Hint = hint + " " + e.Hint
 		}
 	}
 	return []Error{e}
@@ -256,4 +272,21 @@ func (s *Stack) PosOf(path ...string) Pos {
 		}
 	}
 	return at
+}
+
+// Wrote reports whether a field was written by the user, as opposed to a
+// default of stackctl; the path is that of the long form.
+func (s *Stack) Wrote(path ...string) bool {
+	n := s.tree.get(path...)
+	return n != nil && n.at().IsValid()
+}
+
+// App returns the app of a name, nil when there is none.
+func (s *Stack) App(name string) *App {
+	for _, app := range s.Apps {
+		if app.Name == name {
+			return app
+		}
+	}
+	return nil
 }

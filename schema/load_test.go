@@ -3,8 +3,6 @@ package schema_test
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -106,6 +104,16 @@ func TestEnvironments(t *testing.T) {
 		{"defaults lie under apps", "env: {A: a}, replicas: 2", "env: {B: b}", "", "env: {A: a, B: b}, replicas: 2"},
 		{"apps lie over defaults", "env: {A: a}, replicas: 2", "env: {A: b}", "", "env: {A: b}, replicas: 2"},
 		{"null in an app undoes a default of the stack", "env: {A: a}", "env: {A: null}", "", ""},
+		{"a range of pods takes the place of a number", "", "replicas: 3", "autoscale: 2..4", "autoscale: 2..4"},
+		{"and the other way round", "autoscale: 2..4", "", "replicas: 3", "replicas: 3"},
+		{"a default of the stack gives way as well", "replicas: 3", "autoscale: 2..4", "", "autoscale: 2..4"},
+		{"null takes away a schedule", "", "schedule: '0 3 * * *'", "schedule: null", ""},
+		{"null takes away one volume", "", "volumes: {/a: tmp, /b: tmp}", "volumes: {/a: null}", "volumes: {/b: tmp}"},
+		{"one volume becomes another", "", "volumes: {/a: tmp}", "volumes: {/a: {existing: a}}", "volumes: {/a: {existing: a}}"},
+		{"a part of a raw object", "", "security: {container: {privileged: true, procMount: Default}}", "security: {container: {privileged: false}}", "security: {container: {privileged: false, procMount: Default}}"},
+		{"null in a raw object", "", "security: {container: {privileged: true, procMount: Default}}", "security: {container: {privileged: null}}", "security: {container: {procMount: Default}}"},
+		{"null in the defaults of an environment", "env: {A: a}", "", "env: {A: null}", ""},
+		{"null in a long form", "", "volumes: {/a: {medium: disk, size: 1Gi}}", "volumes: {/a: {size: null}}", "volumes: {/a: tmp}"},
 		{"environments lie over apps over defaults", "replicas: 2", "replicas: 3", "replicas: 4", "replicas: 4"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
@@ -219,51 +227,6 @@ func TestSameStackInEveryFormat(t *testing.T) {
 	}
 }
 
-// TestRefused covers input that is refused before it is understood.
-func TestRefused(t *testing.T) {
-	bomb := "a: &a [x, x, x, x, x, x, x, x, x]\n"
-	for i := 'b'; i < 'k'; i++ {
-		bomb += fmt.Sprintf("%c: &%c [%s]\n", i, i, strings.TrimSuffix(strings.Repeat("*"+string(i-1)+", ", 9), ", "))
-	}
-	for name, test := range map[string]struct{ text, want string }{
-		"utf16.yaml":    {"\xff\xfen\x00a\x00", "utf16.yaml:1:1: the file is UTF-16"},
-		"utf16be.yaml":  {"\x00n\x00a", "utf16be.yaml:1:1: the file is UTF-16"},
-		"latin1.yaml":   {"name: shop\nlabels: {a: caf\xe9}\n", "latin1.yaml:2:16: the byte 0xe9 is no UTF-8 text"},
-		"nul.yaml":      {"name: sh\x00op", "nul.yaml:1:9: the byte 0x00 is no UTF-8 text"},
-		"large.yaml":    {strings.Repeat("# comment\n", 1<<20), "large.yaml:1:1: the file is larger than 8 MiB"},
-		"deep.yaml":     {"a: " + strings.Repeat("[", 101) + strings.Repeat("]", 101), "values are nested deeper than 100 levels"},
-		"deepest.yaml":  {"a: " + strings.Repeat("[", 1<<20), "not valid YAML"},
-		"dashes.yaml":   {strings.Repeat("- ", 1<<16), "not valid YAML"},
-		"many.yaml":     {"a:\n" + strings.Repeat("- 1\n", 1<<16), "the file has more than 64000 values"},
-		"aliases.yaml":  {"a: &a [x]\nb: [" + strings.Repeat("*a, ", 101) + "]\n", "aliases expand more than 100 times"},
-		"bomb.yaml":     {bomb, "aliases expand to too many values"},
-		"mac.yaml":      {"name: shop\rapps: {}\n", "mac.yaml:1:11: a carriage return without a line feed"},
-		"nel.yaml":      {"name: shop\nx-a: a\u0085b\n", "nel.yaml:2:7: the character U+0085"},
-		"circle.yaml":   {"a: &a [*a]\n", "aliases expand to too many values"},
-		"deep.json":     {strings.Repeat("[", 1<<16), "not valid JSON"},
-		"deep.cue":      {"a: " + strings.Repeat("[", 1<<16), "expression exceeds maximum nesting depth"},
-		"long.cue":      {"a: 1" + strings.Repeat("+1", 1<<18), "the file has more than 200000 words"},
-		"repeat.cue":    {"import \"strings\"\na: strings.Repeat(\"a\", 1000000000)", "repeat.cue:2:4: a: error in call to strings.Repeat"},
-		"structure.cue": {"a: b: a", "structural cycle"},
-		"open.cue":      {"name: string", "open.cue:1:7: name: incomplete value string"},
-		"tool.cue":      {"import \"tool/exec\"\n", "the import \"tool/exec\" is not supported yet"},
-		"embed.cue":     {"@extern(embed)\npackage a\nname: _ @embed(file=\"/etc/passwd\",type=text)\n", "embed.cue:1:1: other files cannot be embedded yet"},
-		"module.cue":    {"import \"example.org/a\"\n", "the import \"example.org/a\" is not supported yet"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Chdir(t.TempDir())
-			if err := os.WriteFile(name, []byte(test.text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			_, err := schema.Load(context.Background(), schema.Options{Filename: name})
-			var errs schema.Errors
-			if !errors.As(err, &errs) || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, want %s", err, test.want)
-			}
-		})
-	}
-}
-
 // TestFind looks for the file nobody named.
 func TestFind(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -297,7 +260,7 @@ func TestConcurrentLoads(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			_, err := schema.Load(context.Background(), schema.Options{Filename: "../testdata/render/full.yaml"})
+			_, err := schema.Load(context.Background(), schema.Options{Filename: "../examples/full/stack.yaml"})
 			if err != nil {
 				t.Error(err)
 			}

@@ -1,6 +1,9 @@
 package schema
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // kind is what a node is, as the file has it.
 type kind int
@@ -27,6 +30,15 @@ type node struct {
 	plain bool
 	// short marks a long form that was written as a short one.
 	short bool
+	// alias is the other spelling under which a field was written.
+	alias string
+	// inherited marks a value of an app that the defaults of the stack wrote.
+	inherited bool
+	// whole marks a map that was written as a list and, like one, replaces what
+	// lies under it.
+	whole bool
+	// chosen marks a value that the environment in force wrote.
+	chosen bool
 	// bad marks a value that was already reported.
 	bad bool
 
@@ -45,15 +57,40 @@ func (n *node) at() Pos {
 	return n.pos
 }
 
-// get returns the node under path, nil when there is none.
+// get returns the node under path, nil when there is none. [0] is the first
+// item of a list.
 func (n *node) get(path ...string) *node {
 	for _, name := range path {
-		if n == nil {
+		switch {
+		case n == nil:
 			return nil
+		case n.kind == listKind:
+			n = n.item(name)
+		default:
+			n = n.fields[name]
 		}
-		n = n.fields[name]
 	}
 	return n
+}
+
+func (n *node) item(name string) *node {
+	i, err := strconv.Atoi(strings.Trim(name, "[]"))
+	if err != nil || i < 0 || i >= len(n.items) {
+		return nil
+	}
+	return n.items[i]
+}
+
+// children returns the values of a map, in the order of the file.
+func (n *node) children() []*node {
+	if n == nil {
+		return nil
+	}
+	out := make([]*node, len(n.names))
+	for i, name := range n.names {
+		out[i] = n.fields[name]
+	}
+	return out
 }
 
 // set adds or replaces a field.
@@ -67,8 +104,11 @@ func (n *node) set(name string, value *node) {
 	n.fields[name] = value
 }
 
-// remove deletes a field.
+// remove deletes a field, if there is one.
 func (n *node) remove(name string) {
+	if n == nil {
+		return
+	}
 	delete(n.fields, name)
 	for i, one := range n.names {
 		if one == name {
@@ -87,6 +127,28 @@ func (n *node) isOff() bool {
 // isNothing reports whether n is null or false, which exclude no other field.
 func (n *node) isNothing() bool {
 	return n.kind == nullKind || n.kind == boolKind && n.text == "false"
+}
+
+// inherit marks n and all in it as written by the defaults of the stack.
+func (n *node) inherit() {
+	n.inherited = true
+	for _, child := range n.fields {
+		child.inherit()
+	}
+	for _, child := range n.items {
+		child.inherit()
+	}
+}
+
+// choose marks n and all in it as written by the environment in force.
+func (n *node) choose() {
+	n.chosen = true
+	for _, child := range n.fields {
+		child.choose()
+	}
+	for _, child := range n.items {
+		child.choose()
+	}
 }
 
 // anyBad reports whether something in n was already reported.

@@ -31,7 +31,7 @@ func Find(dir string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", fmt.Errorf("no stack.yaml, stack.json or stack.cue in %s: name a file with -f, or write one", dir)
+		return "", fmt.Errorf("no stack.yaml, stack.json or stack.cue in %s: name a file with -f, or write one with `stackctl init`", dir)
 	case 1:
 		return found[0], nil
 	}
@@ -63,31 +63,19 @@ func read(opts Options) (*input, error) {
 		fallthrough
 	default:
 		in.files = []string{in.file}
-		in.text, err = readRegular(in.file)
+		in.text, err = readRegular(os.Stat, os.OpenFile, in.file, maxBytes)
 	}
-	if err != nil {
+	var irregular *irregularError
+	switch {
+	case errors.As(err, &irregular):
+		return nil, fmt.Errorf("%w: use -f - to read standard input", err)
+	case err != nil:
 		return nil, err
 	}
 	if errs := in.check(); len(errs) > 0 {
 		return nil, errs
 	}
 	return in, nil
-}
-
-func readRegular(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file: use -f - to read standard input", name)
-	}
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, maxBytes+1))
 }
 
 // check refuses what is too large or no UTF-8. A byte order mark of UTF-8 is
@@ -103,10 +91,8 @@ func (in *input) check() Errors {
 	}
 	in.text = bytes.TrimPrefix(in.text, []byte("\ufeff"))
 	if bad := firstBad(in.text); bad >= 0 {
-		line := bytes.Count(in.text[:bad], []byte("\n")) + 1
-		col := bad - bytes.LastIndexByte(in.text[:bad], '\n')
 		return Errors{{
-			Pos: Pos{in.file, line, col}, Msg: fmt.Sprintf("the byte 0x%02x is no UTF-8 text", in.text[bad]),
+			Pos: placeAt(in.file, in.text, bad), Msg: fmt.Sprintf("the byte 0x%02x is no UTF-8 text", in.text[bad]),
 			Hint: "save the file as UTF-8",
 		}}
 	}
@@ -127,11 +113,11 @@ func firstBad(text []byte) int {
 }
 
 // parse reads the text by the name of the file. Standard input is YAML, of
-// which JSON is a part.
+// which JSON is a part. A CUE file may consist of more files; they are added.
 func (in *input) parse() (*node, Errors) {
 	switch strings.ToLower(filepath.Ext(in.file)) {
 	case ".cue":
-		return parseCUE(in.file, in.text)
+		return parseCUE(in)
 	case ".json":
 		return parseJSON(in.file, in.text)
 	}

@@ -1,32 +1,45 @@
 package schema
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// rules are what several fields must agree on, each with the fields it reads:
-// it is left out where one of them was reported already, since it would only
-// repeat that.
+// rules are what several fields must agree on. A rule about a field is left out
+// for kinds of apps that do not have it, and any rule where one of the fields
+// it reads was reported already: it would only repeat that. Errors about
+// values that were reported are dropped anyway.
 var rules = []struct {
 	check func(*review)
+	field string
 	reads []string
 }{
-	{imageIsPinned, []string{"image"}},
-	{kindFits, []string{"kind", "ports"}},
-	{portsDiffer, []string{"ports"}},
-	{serviceFits, []string{"kind", "ports", "service"}},
-	{ingressFits, []string{"kind", "ports", "service", "ingress"}},
-	{probesHaveHandlers, []string{"ports", "health"}},
-	{envHasSource, []string{"env"}},
-	{updateMoves, []string{"update"}},
-	{shutdownFits, []string{"kind", "ports", "service", "shutdown"}},
-	{limitsCoverRequests, []string{"resources"}},
-	{userFitsPreset, []string{"security"}},
-	{labelsAreFree, []string{"labels", "annotations"}},
+	{imageIsPinned, "image", nil},
+	{kindFits, "kind", []string{"kind", "ports", "schedule", "volumes"}},
+	{portsDiffer, "ports", nil},
+	{serviceFits, "service", []string{"kind", "ports", "service", "sidecars"}},
+	{ingressFits, "ingress", []string{"kind", "ports", "service"}},
+	{gatewayFits, "gateway", []string{"kind", "ports", "service"}},
+	{probesFit, "health", []string{"ports"}},
+	{envHasSource, "env", nil},
+	{updateMoves, "update", []string{"kind", "update", "volumes"}},
+	{shutdownFits, "shutdown", []string{"kind", "ports", "service", "sidecars", "shutdown"}},
+	{limitsCoverRequests, "resources", nil},
+	{userFitsPreset, "security", nil},
+	{labelsAreFree, "labels", nil},
+	{autoscaleFits, "autoscale", nil},
+	{scheduleRuns, "schedule", nil},
+	{jobEnds, "job", nil},
+	{volumesFit, "volumes", []string{"kind", "replicas", "autoscale", "job"}},
+	{pathsDiffer, "files", nil},
+	{filesHaveSource, "files", nil},
+	{needsExist, "needs", nil},
+	{containersFit, "sidecars", []string{"volumes"}},
+	{networkFits, "network", nil},
+	{accountFits, "account", nil},
+	{patchesFit, "patches", nil},
 }
 
 // review is one app under the rules.
@@ -36,22 +49,92 @@ type review struct {
 	errs  []Error
 }
 
-// fail reports a broken rule at a field of the app.
+// fail reports a broken rule at a field of the app, unless that field was
+// reported before.
 func (r *review) fail(msg, hint string, path ...string) {
+	n := r.node()
+	for i, name := range path {
+		if n = n.get(name); n != nil && (n.bad || i == len(path)-1 && n.anyBad()) {
+			return
+		}
+	}
 	full := append([]string{"apps", r.app.Name}, path...)
-	r.errs = append(r.errs, Error{Pos: r.stack.PosOf(full...), Path: join(full...), Msg: msg, Hint: hint})
+	r.errs = append(r.errs, Error{Pos: r.stack.PosOf(full...), Path: r.stack.place(full), Msg: msg, Hint: hint})
+}
+
+// place returns the path of a field of an app where it was written: in the app,
+// in the defaults of the stack or in the environment in force.
+func (s *Stack) place(path []string) string {
+	app := s.tree.get(path[:2]...)
+	last := app
+	for i := 2; i <= len(path); i++ {
+		if n := s.tree.get(path[:i]...); n != nil && n.at().IsValid() {
+			last = n
+		}
+	}
+	out := s.written(path)
+	if last.inherited {
+		out = append([]string{"defaults"}, out[2:]...)
+	}
+	if last.chosen && !app.chosen {
+		out = append([]string{"environments", s.Environment}, out...)
+	}
+	return join(out...)
+}
+
+// written returns a path as the user wrote it: short where a short form was,
+// and with the other spelling of a field.
+func (s *Stack) written(path []string) []string {
+	var out []string
+	n, single := s.tree, false
+	for i, name := range path {
+		if n = n.get(name); n == nil {
+			return append(out, path[i:]...)
+		}
+		if single { // the only item of a list that was written without brackets
+			single = false
+			continue
+		}
+		if n.alias != "" {
+			name = n.alias
+			if single = n.kind == listKind; !single { // it was moved a level down
+				out = out[:len(out)-1]
+			}
+		}
+		if out = append(out, name); n.short {
+			return out
+		}
+	}
+	return out
 }
 
 // wrote reports whether the user wrote a field, as opposed to a default.
 func (r *review) wrote(path ...string) bool {
-	n := r.stack.tree.get(append([]string{"apps", r.app.Name}, path...)...)
+	n := r.node(path...)
 	return n != nil && n.at().IsValid()
 }
 
-// isBad reports whether something in a field was reported already.
+func (r *review) node(path ...string) *node {
+	return r.stack.tree.get(append([]string{"apps", r.app.Name}, path...)...)
+}
+
+// isBad reports whether something in a field was reported already. What an app
+// is for follows from other fields where it is not written.
 func (r *review) isBad(field string) bool {
-	n := r.stack.tree.get("apps", r.app.Name, field)
-	return n != nil && n.anyBad()
+	if n := r.node(field); n != nil && n.anyBad() {
+		return true
+	}
+	return field == "kind" && !r.wrote("kind") && (r.isBad("schedule") || r.isBad("volumes") || r.isBad("ports"))
+}
+
+// hasMeaning reports whether apps of this kind have a field.
+func (r *review) hasMeaning(field string) bool {
+	for _, one := range meaning {
+		if one.field == field {
+			return slices.Contains(one.kinds, r.app.Kind)
+		}
+	}
+	return true
 }
 
 // rules applies every rule to every app, and those between apps.
@@ -59,236 +142,142 @@ func (s *Stack) rules() []Error {
 	var errs []Error
 	for _, app := range s.Apps {
 		r := &review{stack: s, app: app}
-		for _, rule := range rules {
-			if !slices.ContainsFunc(rule.reads, r.isBad) {
-				rule.check(r)
-			}
-		}
+		r.all()
 		errs = append(errs, r.errs...)
 	}
+	// A default of the stack is wrong once, however many apps lie over it.
+	type mistake struct {
+		at  Pos
+		msg string
+	}
+	seen := make(map[mistake]bool)
+	errs = slices.DeleteFunc(errs, func(e Error) bool {
+		twice := seen[mistake{e.Pos, e.Msg}]
+		seen[mistake{e.Pos, e.Msg}] = true
+		return twice
+	})
 	errs = append(errs, s.routesDiffer()...)
+	errs = append(errs, s.needsEnd()...)
 	errs = append(errs, s.secretsDiffer()...)
 	return append(errs, s.reserved()...)
 }
 
-// imageIsPinned refuses an image that means something else tomorrow.
-func imageIsPinned(r *review) {
-	image := r.app.Image
-	if allow := r.stack.tree.get("allowLatest"); allow != nil && allow.bad {
+func (r *review) all() {
+	if r.app.IsExternal() && !r.isBad("service") {
+		r.external()
 		return
 	}
-	if r.stack.AllowLatest || image.Digest != "" || image.Tag != "" && image.Tag != "latest" {
-		return
-	}
-	msg := "the image has no tag"
-	if image.Tag != "" {
-		msg = "the tag latest names another image after every push"
-	}
-	r.fail(msg, "write the release you mean, such as "+image.Repository+":1.4.2: a rollback could not bring the old code back; allowLatest: true on the stack or an environment allows it", "image")
-}
-
-func kindFits(r *review) {
-	if r.app.Kind == Web && len(r.app.Ports) == 0 {
-		r.fail("a web app needs a port", "add port: 8080, or write kind: worker", "kind")
-	}
-}
-
-// portsDiffer refuses two names for one port.
-func portsDiffer(r *review) {
-	seen := make(map[string]string)
-	for _, name := range r.app.PortNames() {
-		port := r.app.Ports[name]
-		key := fmt.Sprintf("%d/%s", port.Port, port.Protocol)
-		if other := seen[key]; other != "" {
-			r.fail(fmt.Sprintf("the port %s is also the port %q", key, other), "keep one of the two", "ports", name)
-		}
-		seen[key] = name
-	}
-}
-
-// serviceFits checks that the Service has ports to carry and one place for each.
-func serviceFits(r *review) {
-	service := r.app.Service
-	main, hasMain := r.app.MainPort()
-	if service != nil && !isFalse(service.Enabled) {
-		switch {
-		case len(r.app.Ports) == 0:
-			r.fail("a service needs a port of the app", "add port: 8080", "service")
-			return
-		case service.Port != 0 && !hasMain:
-			r.fail("the app has several ports and none is named http, so it is open which one is meant",
-				"name one of the ports http, or write service: {ports: {"+r.app.PortNames()[0]+": "+strconv.Itoa(int(service.Port))+"}}", "service", "port")
-		case service.Port != 0 && service.Ports[main] != 0:
-			r.fail("is the port "+quote(main)+", which ports has too", "keep one of the two", "service", "port")
-		}
-		if service.Headless && service.Type != "" && service.Type != "ClusterIP" {
-			r.fail("a headless service cannot be a "+service.Type, "remove headless or type", "service", "headless")
-		}
-		for _, name := range slices.Sorted(maps.Keys(service.Ports)) {
-			if _, ok := r.app.Ports[name]; !ok {
-				r.fail("the app has no port "+quote(name), "its ports are "+strings.Join(r.app.PortNames(), ", "), "service", "ports", name)
-			}
-		}
-	}
-	ports := r.app.ServicePorts()
-	seen := make(map[string]string)
-	for _, port := range ports {
-		key := fmt.Sprintf("%d/%s", port.Port, port.Protocol)
-		if other := seen[key]; other != "" {
-			r.fail(fmt.Sprintf("the service carries both %q and %q on %s", other, port.Name, key),
-				"give one of them another number: service: {ports: {"+port.Name+": "+strconv.Itoa(int(port.Port)+1)+"}}", "ports", port.Name)
-		}
-		seen[key] = port.Name
-	}
-	if len(ports) > 0 && r.app.Name[0] >= '0' && r.app.Name[0] <= '9' {
-		r.fail("the name of a service begins with a letter", "rename the app, or write service: false")
-	}
-}
-
-// ingressFits checks that an ingress has somewhere to send requests.
-func ingressFits(r *review) {
-	in := r.app.Ingress
-	if in == nil {
-		return
-	}
-	main, hasMain := r.app.MainPort()
-	switch {
-	case len(r.app.Ports) == 0:
-		r.fail("an ingress needs a port of the app", "add port: 8080", "ingress")
-	case !hasMain:
-		r.fail("the app has several ports and none is named http, so it is open which one is meant", "name one of the ports http", "ingress")
-	case !slices.ContainsFunc(r.app.ServicePorts(), func(p ServicePort) bool { return p.Name == main }):
-		r.fail("an ingress needs a service for the port "+quote(main), "remove service: false", "ingress")
-	}
-	if len(in.Hosts) == 0 {
-		r.fail("hosts is empty", "add host: shop.example.org", "ingress", "hosts")
-	}
-	if len(in.Paths) == 0 {
-		r.fail("paths is empty", "add path: /", "ingress", "paths")
-	}
-}
-
-// routesDiffer refuses one address that leads to two apps.
-func (s *Stack) routesDiffer() []Error {
-	var errs []Error
-	seen := make(map[string]*App)
-	for _, app := range s.Apps {
-		if r := (&review{stack: s, app: app}); app.Ingress == nil || r.isBad("ingress") {
+	for _, rule := range rules {
+		if slices.ContainsFunc(rule.reads, r.isBad) || !r.hasMeaning(rule.field) {
 			continue
 		}
-		for _, host := range app.Ingress.Hosts {
-			for _, path := range app.Ingress.Paths {
-				route := host + path
-				first := seen[route]
-				if first == nil {
-					seen[route] = app
-					continue
-				}
-				hint := "change the host or the path of one of them"
-				msg := route + " leads to the app " + quote(first.Name) + " already"
-				if first == app {
-					msg, hint = route+" is written twice", "remove one of the two"
-				}
-				errs = append(errs, Error{
-					Pos: s.PosOf("apps", app.Name, "ingress", "hosts"), Path: join("apps", app.Name, "ingress"), Msg: msg, Hint: hint,
-				})
-			}
+		first := len(r.errs)
+		rule.check(r)
+		for i := range r.errs[first:] {
+			r.blame(&r.errs[first+i], append(slices.Clone(rule.reads), rule.field))
 		}
 	}
-	return errs
+}
+
+// blame moves the error of a rule that holds without the environment to what
+// the environment wrote into one of the fields that the rule reads.
+func (r *review) blame(e *Error, fields []string) {
+	if r.stack.Environment == "" {
+		return
+	}
+	base := r.stack.withoutEnvironment()
+	for _, app := range base.Apps {
+		if app.Name != r.app.Name {
+			continue
+		}
+		before := &review{stack: base, app: app}
+		before.all()
+		if slices.ContainsFunc(before.errs, func(one Error) bool { return one.Path == e.Path && one.Msg == e.Msg }) {
+			return
+		}
+	}
+	app := r.node()
+	if strings.HasPrefix(e.Path, "environments.") {
+		return
+	}
+	if n, path := app.firstChosen(fields); n != nil && !app.chosen && n.at() != e.Pos {
+		e.Msg = "with this, " + e.Path + ": " + e.Msg
+		e.Pos, e.Path = n.at(), join(append([]string{"environments", r.stack.Environment, "apps", r.app.Name}, path...)...)
+	}
+}
+
+// withoutEnvironment returns the stack as it is when no environment is chosen.
+func (s *Stack) withoutEnvironment() *Stack {
+	base := &Stack{tree: inForce(s.root, "")}
+	fill(base.tree)
+	if base.decode(s.root) != nil {
+		base.Apps = nil // what the types cannot hold has been reported
+	}
+	return base
+}
+
+// firstChosen returns the first value in some fields of n that the environment
+// wrote, with its path.
+func (n *node) firstChosen(fields []string) (*node, []string) {
+	for _, name := range n.names {
+		child := n.fields[name]
+		if fields != nil && !slices.Contains(fields, name) || child == nil {
+			continue
+		}
+		if found, path := child.firstChosen(nil); found != nil && !child.short {
+			return found, append([]string{name}, path...)
+		}
+		if child.chosen {
+			return child, []string{name}
+		}
+	}
+	return nil, nil
+}
+
+// imageIsPinned refuses an image that means something else tomorrow.
+func imageIsPinned(r *review) {
+	if allow := r.stack.tree.get("allowLatest"); r.stack.AllowLatest || allow != nil && allow.bad {
+		return
+	}
+	r.programs(func(p *Program, path ...string) {
+		image := p.Image
+		if image.Repository == "" || image.Digest != "" || image.Tag != "" && image.Tag != "latest" {
+			return
+		}
+		msg := "the image has no tag"
+		if image.Tag != "" {
+			msg = "the tag latest names another image after every push"
+		}
+		r.fail(msg+", so a rollback could not bring the old code back",
+			"write the release you mean, such as "+image.Repository+":1.4.2; allowLatest: true on the stack or in an environment allows it", append(path, "image")...)
+	})
+}
+
+// programs visits the app and the containers beside it, each with its path
+// below the app.
+func (r *review) programs(visit func(p *Program, path ...string)) {
+	visit(&r.app.Program)
+	for _, part := range []struct {
+		name       string
+		containers map[string]Container
+	}{{"init", r.app.Init}, {"sidecars", r.app.Sidecars}} {
+		for _, name := range slices.Sorted(maps.Keys(part.containers)) {
+			container := part.containers[name]
+			visit(&container.Program, part.name, name)
+		}
+	}
 }
 
 // secretsDiffer refuses the same pull secret twice, which the API server would.
 func (s *Stack) secretsDiffer() []Error {
 	var errs []Error
 	for i, name := range s.ImagePullSecrets {
-		if slices.Contains(s.ImagePullSecrets[:i], name) {
-			errs = append(errs, Error{Pos: s.PosOf("imagePullSecrets"), Path: "imagePullSecrets", Msg: name + " is written twice", Hint: "remove one of the two"})
+		item := "[" + strconv.Itoa(i) + "]"
+		if slices.Contains(s.ImagePullSecrets[:i], name) && !s.tree.get("imagePullSecrets", item).bad {
+			errs = append(errs, Error{
+				Pos: s.PosOf("imagePullSecrets", item), Path: join("imagePullSecrets", item), Msg: name + " is written twice", Hint: "remove one of the two",
+			})
 		}
 	}
 	return errs
-}
-
-// probesHaveHandlers checks that every probe has something to ask, on a port
-// that exists.
-func probesHaveHandlers(r *review) {
-	health := r.app.Health
-	if isFalse(health.Enabled) {
-		return
-	}
-	if name := health.Port.Name; name != "" {
-		r.portExists(name, "health", "port")
-	}
-	if r.wrote("health", "command") && len(health.Command) == 0 {
-		r.fail("command is empty", "write the program to run, such as [cat, /tmp/ready]", "health", "command")
-		return
-	}
-	handler := health.Path != "" || health.TCP || health.GRPC || len(health.Command) > 0
-	asksPort := false
-	for _, one := range []struct {
-		name  string
-		probe *Probe
-	}{{"startup", health.Startup}, {"readiness", health.Readiness}, {"liveness", health.Liveness}} {
-		p := one.probe
-		if p == nil || isFalse(p.Enabled) {
-			continue
-		}
-		asks, port := p.asks()
-		switch {
-		case p.Exec != nil && len(p.Exec.Command) == 0:
-			r.fail("command is empty", "write the program to run, such as [cat, /tmp/ready]", "health", one.name, "exec")
-		case !asks && !handler:
-			r.fail("the probe has nothing to ask", "add health: {path: /healthz} or a handler such as exec: {command: [...]}", "health", one.name)
-		case asks && port == nil, !asks && len(health.Command) > 0:
-		case asks && port.Name != "":
-			r.portExists(port.Name, "health", one.name)
-		case (!asks || port.IsZero()) && health.Port.IsZero():
-			asksPort = true
-		}
-		if one.name != "readiness" && p.SuccessThreshold > 1 {
-			r.fail("a "+one.name+" probe succeeds at the first answer", "remove successThreshold", "health", one.name, "successThreshold")
-		}
-		if one.name == "readiness" && p.TerminationGracePeriodSeconds != 0 {
-			r.fail("a readiness probe ends no pod", "remove terminationGracePeriodSeconds", "health", one.name, "terminationGracePeriodSeconds")
-		}
-	}
-	if _, ok := r.app.MainPort(); !asksPort || ok {
-		return
-	}
-	if len(r.app.Ports) == 0 {
-		r.fail("a probe needs a port of the app", "add port: 8080, or write health: {port: 8080}", "health")
-		return
-	}
-	at := "health"
-	if !r.wrote("health") {
-		at = "ports"
-	}
-	r.fail("the app has several ports and none is named http, so it is open which one its probes ask",
-		"name one of the ports http, or write health: {port: "+r.app.PortNames()[0]+"} or health: false", at)
-}
-
-// asks returns whether a probe has a handler of its own, and the port of it.
-func (p *Probe) asks() (own bool, port *PortRef) {
-	switch {
-	case p.HTTPGet != nil:
-		return true, &p.HTTPGet.Port
-	case p.TCPSocket != nil:
-		return true, &p.TCPSocket.Port
-	case p.GRPC != nil:
-		return true, &p.GRPC.Port
-	case p.Exec != nil:
-		return true, nil
-	}
-	return false, nil
-}
-
-func (r *review) portExists(name string, path ...string) {
-	if _, ok := r.app.Ports[name]; ok {
-		return
-	}
-	hint := "the app has no ports"
-	if len(r.app.Ports) > 0 {
-		hint = "its ports are " + strings.Join(r.app.PortNames(), ", ")
-	}
-	r.fail("the app has no port "+quote(name), hint, path...)
 }

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/big"
@@ -11,31 +12,108 @@ import (
 // The rules about how a pod runs and ends.
 
 func envHasSource(r *review) {
-	for _, name := range slices.Sorted(maps.Keys(r.app.Env)) {
-		env := r.app.Env[name]
-		if env.Value == nil && env.Secret == (KeyRef{}) && env.Config == (KeyRef{}) && env.Field == "" {
-			r.fail("has no value", "write a text, {secret: name/key}, {config: name/key} or {field: metadata.name}", "env", name)
+	r.programs(func(p *Program, path ...string) {
+		for _, name := range slices.Sorted(maps.Keys(p.Env)) {
+			env := p.Env[name]
+			at := append(path[:len(path):len(path)], "env", name)
+			if env.Value == nil && env.Secret == (KeyRef{}) && env.Config == (KeyRef{}) && env.Field == "" {
+				r.fail("has no value", "write a text, {secret: name/key}, {config: name/key} or {field: metadata.name}", at...)
+			}
+			if _, twice := p.Secrets[name]; twice {
+				r.fail("is a variable of secrets too", "keep one of the two", at...)
+			}
 		}
-	}
+	})
 }
 
+// updateMoves checks that an update can begin, go on and end, and is one that
+// apps of this kind have.
 func updateMoves(r *review) {
-	update := r.app.Update
-	if update.Strategy == "recreate" {
-		for _, name := range []string{"maxSurge", "maxUnavailable"} {
+	update, kind := r.app.Update, string(r.app.Kind)
+	for _, one := range []struct {
+		field string
+		kinds []Kind
+	}{
+		{"deadline", []Kind{Web, Worker}},
+		{"maxSurge", []Kind{Web, Worker, Daemon}},
+		{"maxUnavailable", []Kind{Web, Worker, Daemon}},
+	} {
+		if !slices.Contains(one.kinds, r.app.Kind) && r.wrote("update", one.field) {
+			hint := "remove it"
+			if one.field != "deadline" {
+				hint += "; its pods are updated one after the other"
+			}
+			r.fail("has no meaning for a "+kind+" app", hint, "update", one.field)
+		}
+	}
+	switch {
+	case r.app.isDeployment() && update.Type == "OnDelete":
+		r.fail("a "+kind+" app has RollingUpdate and Recreate only", "write type: Recreate", "update", "type")
+	case !r.app.isDeployment() && update.Type == "Recreate":
+		r.fail("a "+kind+" app has RollingUpdate and OnDelete only", "write type: OnDelete", "update", "type")
+	case !r.app.isDeployment() && update.Strategy == "recreate":
+		r.fail("a "+kind+" app cannot end all pods first", "remove it, or write type: OnDelete to end them yourself", "update", "strategy")
+	}
+	if update.Strategy == "recreate" || update.Type == "Recreate" || update.Type == "OnDelete" {
+		for _, name := range []string{"maxSurge", "maxUnavailable", "rollingUpdate"} {
 			if r.wrote("update", name) {
-				r.fail("has no meaning with recreate", "remove it, or write strategy: rolling", "update", name)
+				r.fail("has no meaning with "+cmp.Or(update.Strategy, update.Type), "remove it, or write strategy: rolling", "update", name)
 			}
 		}
 		return
 	}
-	if update.MaxSurge.isZero() && update.MaxUnavailable.isZero() {
-		r.fail("maxSurge and maxUnavailable are both 0, so an update could never begin", "raise one of them", "update")
+	surge, unavailable := &update.MaxSurge, &update.MaxUnavailable
+	switch rolling := update.RollingUpdate; {
+	case rolling != nil:
+		r.rollingFits(rolling)
+		surge, unavailable = rolling.MaxSurge, rolling.MaxUnavailable
+	case update.Type != "": // Kubernetes' own defaults
+		for _, name := range []string{"maxSurge", "maxUnavailable"} {
+			if r.wrote("update", name) {
+				r.fail("cannot stand beside type", "write strategy: rolling instead of type, or put it into rollingUpdate", "update", name)
+			}
+		}
+		surge, unavailable = nil, nil
 	}
-	if update.Deadline <= update.MinReady {
-		r.fail(fmt.Sprintf("the deadline of %d s is not longer than minReady, %d s", update.Deadline, update.MinReady), "raise the deadline", "update", "deadline")
+	none := func(v *IntOrPercent) bool { return v != nil && v.isZero() }
+	some := func(v *IntOrPercent) bool { return v != nil && !v.isZero() }
+	switch {
+	case r.app.Kind == Stateful:
+	case none(surge) && none(unavailable):
+		r.fail("maxSurge and maxUnavailable are both 0, so an update could never begin", "write maxSurge: 1 to start a new pod first, or maxUnavailable: 1 to end an old one first", "update")
+	case r.app.Kind == Daemon && some(surge) && some(unavailable):
+		r.fail("a daemon app has either maxSurge or maxUnavailable", "make one of them 0", "update")
+	}
+	if r.app.isDeployment() && update.Deadline <= update.MinReady {
+		at := "deadline"
+		if !r.wrote("update", at) {
+			at = "minReady"
+		}
+		r.fail(fmt.Sprintf("the deadline of %d s is not longer than minReady, %d s, so no update could succeed", update.Deadline, update.MinReady),
+			fmt.Sprintf("write deadline: %ds", update.MinReady+defaultDeadline), "update", at)
 	}
 }
+
+// defaultDeadline is how much longer than minReady an update may take.
+const defaultDeadline = 180
+
+// rollingFits checks the settings of a rolling update as Kubernetes writes them.
+func (r *review) rollingFits(rolling *RollingUpdate) {
+	for _, name := range []string{"strategy", "maxSurge", "maxUnavailable"} {
+		if r.wrote("update", name) {
+			r.fail("cannot stand beside rollingUpdate", "keep one of the two", "update", name)
+		}
+	}
+	if rolling.Partition != nil && r.app.Kind != Stateful {
+		r.fail("only a stateful app has numbered pods", "remove it", "update", "rollingUpdate", "partition")
+	}
+	if rolling.MaxSurge != nil && r.app.Kind == Stateful {
+		r.fail("has no meaning for a stateful app", "remove it", "update", "rollingUpdate", "maxSurge")
+	}
+}
+
+// isDeployment reports whether the app's pods belong to a Deployment.
+func (a *App) isDeployment() bool { return a.Kind == Web || a.Kind == Worker }
 
 func (v IntOrPercent) isZero() bool { return v.Int == 0 && (v.Percent == "" || v.Percent == "0%") }
 
@@ -50,18 +128,21 @@ func shutdownFits(r *review) {
 // limitsCoverRequests refuses what the API server refuses: a limit below the
 // request.
 func limitsCoverRequests(r *review) {
-	for _, one := range []struct {
-		name           string
-		request, limit Quantity
-	}{
-		{"cpu", r.app.Resources.CPU, r.app.Resources.Limits.CPU},
-		{"memory", r.app.Resources.Memory, r.app.Resources.Limits.Memory},
-	} {
-		if one.limit == "" || one.request.amount().Cmp(one.limit.amount()) <= 0 {
-			continue
+	r.programs(func(p *Program, path ...string) {
+		for _, one := range []struct {
+			name           string
+			request, limit Quantity
+		}{
+			{"cpu", p.Resources.CPU, p.Resources.Limits.CPU},
+			{"memory", p.Resources.Memory, p.Resources.Limits.Memory},
+		} {
+			if one.limit == "" || one.request.amount().Cmp(one.limit.amount()) <= 0 {
+				continue
+			}
+			r.fail(fmt.Sprintf("the limit %s is below the request %s", one.limit, one.request), "raise the limit, or write a lower "+one.name,
+				append(path[:len(path):len(path)], "resources", "limits", one.name)...)
 		}
-		r.fail(fmt.Sprintf("the limit %s is below the request %s", one.limit, one.request), "raise the limit, or write a lower "+one.name, "resources", "limits", one.name)
-	}
+	})
 }
 
 // amount returns a quantity in bytes or cores, 0 for "".
@@ -89,10 +170,22 @@ func (q Quantity) amount() *big.Rat {
 
 // userFitsPreset refuses root where the preset forbids it.
 func userFitsPreset(r *review) {
-	security := r.app.Security
-	if security.User != nil && *security.User == 0 && (security.Preset == "restricted" || security.Preset == "hardened") {
-		r.fail("user 0 is root, which the preset "+security.Preset+" forbids", "write another user, or {preset: baseline, user: 0}", "security", "user")
-	}
+	preset := r.app.Security.Preset
+	r.programs(func(p *Program, path ...string) {
+		security := p.Security
+		if security.Preset == "" {
+			security.Preset = preset
+		}
+		if security.Preset != "restricted" && security.Preset != "hardened" {
+			return
+		}
+		for _, at := range [][]string{{"user"}, {"pod", "runAsUser"}, {"container", "runAsUser"}} {
+			at = append(append(path[:len(path):len(path)], "security"), at...)
+			if n := r.node(at...); n != nil && n.text == "0" {
+				r.fail("user 0 is root, which the preset "+security.Preset+" forbids", "write another user, or preset: baseline beside it", at...)
+			}
+		}
+	})
 }
 
 // ours reports whether a label is written by stackctl itself.
@@ -104,7 +197,10 @@ func ours(key string) bool {
 	return strings.HasPrefix(key, "stackctl.dev/")
 }
 
-const oursHint = "stackctl sets this label itself to find its objects; choose another key"
+const (
+	oursHint       = "stackctl sets this label itself to find its objects; choose another key"
+	oursAnnotation = "annotations below stackctl.dev/ are stackctl's own; choose another key"
+)
 
 func labelsAreFree(r *review) {
 	for _, key := range slices.Sorted(maps.Keys(r.app.Labels)) {
@@ -112,9 +208,12 @@ func labelsAreFree(r *review) {
 			r.fail("cannot be set", oursHint, "labels", key)
 		}
 	}
+	if r.app.Selector != nil && len(r.app.Selector) == 0 {
+		r.fail("an empty selector finds the pods of every app", "remove it, or write the labels of the pods", "selector")
+	}
 	for _, key := range slices.Sorted(maps.Keys(r.app.Annotations)) {
 		if strings.HasPrefix(key, "stackctl.dev/") {
-			r.fail("cannot be set", "annotations below stackctl.dev/ are stackctl's own", "annotations", key)
+			r.fail("cannot be set", oursAnnotation, "annotations", key)
 		}
 	}
 }
@@ -125,6 +224,11 @@ func (s *Stack) reserved() []Error {
 	for _, key := range slices.Sorted(maps.Keys(s.Labels)) {
 		if ours(key) {
 			errs = append(errs, Error{Pos: s.PosOf("labels", key), Path: join("labels", key), Msg: "cannot be set", Hint: oursHint})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Annotations)) {
+		if strings.HasPrefix(key, "stackctl.dev/") {
+			errs = append(errs, Error{Pos: s.PosOf("annotations", key), Path: join("annotations", key), Msg: "cannot be set", Hint: oursAnnotation})
 		}
 	}
 	return errs

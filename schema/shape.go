@@ -1,20 +1,25 @@
 package schema
 
 import (
-	_ "embed"
+	"embed"
+	"slices"
 	"strings"
 	"sync"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/parser"
 )
 
-//go:embed stack.cue
-var stackCUE []byte
+//go:embed *.cue
+var sources embed.FS
 
-// shape is one definition of stack.cue in the form the checker walks.
+// shape is one definition of the language in the form the checker walks.
 type shape struct {
 	kind  cue.Kind
+	name  string    // of the definition, such as #Port; "" without one
 	value cue.Value // the constraint
 	free  bool      // nothing but the kind is constrained
 	want  string
@@ -27,42 +32,109 @@ type shape struct {
 	elem     *shape // of a list, or of a map with free keys
 	key      *shape // of a map with free keys
 
-	short map[string]string
-	oneof [][]string
-	as    []string
-	later []string
+	short  map[string]string
+	oneof  [][]string
+	as     []string
+	unless []string // the field that makes this one not required
+	raw    string   // the name of an object of the Kubernetes API
+
+	// What `stackctl explain` shows.
+	doc       string
+	emits     []string
+	examples  []string
+	otherwise string // the default that no table of #Defaults has
+	off       string // how to do without the default
 }
+
+// isTree reports whether any map or list will do.
+func (s *shape) isTree() bool { return s.kind == cue.StructKind|cue.ListKind }
 
 // child returns the shape of a field, nil when there is none.
 func (s *shape) child(name string) *shape {
 	if s == nil {
 		return nil
 	}
+	s = s.whole()
 	if field := s.fields[name]; field != nil {
 		return field
 	}
 	return s.elem
 }
 
-// definitions is stack.cue, compiled.
+// whole returns the shape of the Kubernetes object that s stands for, or s.
+func (s *shape) whole() *shape {
+	if s.raw == "" || s.kind != cue.StructKind {
+		return s
+	}
+	k := kubernetes()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	out := *k.definition(k.root.LookupPath(cue.ParsePath("#" + s.raw)))
+	out.doc, out.examples, out.emits = s.doc, s.examples, s.emits
+	out.otherwise, out.off = s.otherwise, s.off
+	return &out
+}
+
+// definitions are some of the .cue files, compiled.
 type definitions struct {
 	context  *cue.Context
 	root     cue.Value
 	stack    *shape
 	defaults *node
-	shapes   map[string]*shape // by the name of a definition; only while compiling
+	tables   []table           // where each of #Defaults is laid
+	forms    map[string]*shape // of the short forms that Go reads, by name
+	rules    []*Origin         // of rules.cue
+	mu       sync.Mutex        // guards shapes after compiling
+	shapes   map[string]*shape // by the name of a definition
 }
 
-// language compiles stack.cue on first use, never when the program starts.
-// CUE values may be read from many goroutines.
-var language = sync.OnceValue(compile)
+// language compiles the definitions of a stack on first use, never when the
+// program starts. CUE values may be read from many goroutines.
+var language = sync.OnceValue(newLanguage)
 
-func compile() *definitions {
-	ctx := cuecontext.New()
-	root := ctx.CompileBytes(stackCUE, cue.Filename("stack.cue"))
-	d := &definitions{context: ctx, root: root, shapes: make(map[string]*shape)}
-	d.stack = d.shapeOf(root.LookupPath(cue.ParsePath("#Stack")))
-	d.defaults = defaultsOf(root.LookupPath(cue.ParsePath("#Defaults")))
+func newLanguage() *definitions {
+	d := compile("stack.cue", "parts.cue", "forms.cue", "rules.cue", "defaults.cue")
+	d.stack = d.shapeOf(d.root.LookupPath(cue.ParsePath("#Stack")))
+	defaults := d.root.LookupPath(cue.ParsePath("#Defaults"))
+	d.defaults = defaultsOf(defaults)
+	d.tables = d.tablesOf(defaults)
+	d.forms = d.formsOf()
+	d.rules = d.rulesOf()
+	return d
+}
+
+// kubernetes compiles the objects of the Kubernetes API that a description may
+// hold, only if one does.
+var kubernetes = sync.OnceValue(func() *definitions { return compile("kubernetes.cue") })
+
+// formsOf reads forms.cue.
+func (d *definitions) formsOf() map[string]*shape {
+	out := make(map[string]*shape)
+	all, _ := d.root.Fields(cue.Definitions(true))
+	for all.Next() {
+		if name, ok := strings.CutSuffix(all.Selector().String(), "Form"); ok {
+			form := d.shapeOf(all.Value())
+			form.doc = docOf(all.Value())
+			out[strings.ToLower(name[1:])] = form
+		}
+	}
+	return out
+}
+
+func compile(names ...string) *definitions {
+	instance := build.NewContext().NewInstance("", nil)
+	for _, name := range names {
+		text, _ := sources.ReadFile(name)
+		file, err := parser.ParseFile(name, text, parser.ParseComments)
+		if err == nil {
+			err = instance.AddSyntax(file)
+		}
+		if err != nil {
+			panic(err) // the tests would not begin
+		}
+	}
+	d := &definitions{context: cuecontext.New(), shapes: make(map[string]*shape)}
+	d.root = d.context.BuildInstance(instance)
 	return d
 }
 
@@ -73,6 +145,12 @@ func (d *definitions) shapeOf(v cue.Value) *shape {
 	s := d.definition(v)
 	for _, a := range v.Attributes(cue.ValueAttr) {
 		d.attribute(s, a)
+	}
+	switch {
+	case s.raw != "" && s.kind == cue.ListKind:
+		s.elem = &shape{kind: cue.StructKind, raw: s.raw}
+	case s.raw != "":
+		s.elem = nil
 	}
 	if s.want == "" && len(s.enum) > 0 {
 		s.want = either(s.enum)
@@ -95,6 +173,7 @@ func (d *definitions) definition(v cue.Value) *shape {
 	known := d.shapes[name]
 	if known == nil {
 		known = d.structure(target)
+		known.name, known.doc = name, docOf(target)
 		for _, a := range target.Attributes(cue.ValueAttr) {
 			d.attribute(known, a)
 		}
@@ -130,14 +209,53 @@ func (d *definitions) fieldsOf(s *shape, v cue.Value) {
 		return
 	}
 	s.fields = make(map[string]*shape)
+	places := make(map[string][]int)
 	for fields.Next() {
 		name := fields.Selector().Unquoted()
 		s.names = append(s.names, name)
-		s.fields[name] = d.shapeOf(fields.Value())
+		field := d.shapeOf(fields.Value())
+		if doc := docOf(fields.Value()); doc != "" {
+			field.doc = doc
+		}
+		s.fields[name] = field
 		if fields.FieldType()&cue.RequiredConstraint != 0 {
 			s.required = append(s.required, name)
 		}
+		places[name] = placeIn(v, fields.Value())
 	}
+	slices.SortStableFunc(s.names, func(a, b string) int { return slices.Compare(places[a], places[b]) })
+}
+
+// placeIn returns where a field stands in a struct; one that is embedded stands
+// where its definition is embedded.
+func placeIn(v, field cue.Value) []int {
+	var body ast.Node = v.Source()
+	if f, ok := body.(*ast.Field); ok {
+		body = f.Value
+	}
+	literal, ok := body.(*ast.StructLit)
+	if !ok || field.Source() == nil {
+		return nil
+	}
+	at := field.Source().Pos()
+	if at.Filename() == literal.Pos().Filename() && literal.Pos().Offset() <= at.Offset() && at.Offset() <= literal.End().Offset() {
+		return []int{at.Offset()}
+	}
+	for _, decl := range literal.Elts {
+		if embedded, ok := decl.(*ast.EmbedDecl); ok {
+			return []int{embedded.Pos().Offset(), at.Offset()}
+		}
+	}
+	return nil
+}
+
+// docOf returns the comment above a field.
+func docOf(v cue.Value) string {
+	var lines []string
+	for _, group := range v.Doc() {
+		lines = append(lines, strings.TrimSpace(group.Text()))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // attribute adds what one attribute says.
@@ -167,8 +285,19 @@ func (d *definitions) attribute(s *shape, a cue.Attribute) {
 		s.oneof = append(s.oneof, args)
 	case "as":
 		s.as = args
-	case "later":
-		s.later = args
+	case "unless":
+		s.unless = args
+	case "raw":
+		s.raw = args[0]
+	case "emits":
+		s.emits = args
+	case "default":
+		s.otherwise, _ = a.String(0)
+	case "off":
+		s.off, _ = a.String(0)
+	case "example":
+		text, _ := a.String(0)
+		s.examples = append(s.examples, text)
 	}
 }
 

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"net/netip"
 	"strings"
 )
 
@@ -10,13 +11,12 @@ func (c *checker) expand(n *node, s *shape, path []string) {
 	if n.kind == mapKind {
 		return
 	}
-	isSwitch := s.short["bool"] == "enabled" || s.short["false"] == "enabled" || s.short["go"] == "health"
-	if value, ok := yesNo(n.text); ok && n.plain && isSwitch && n.kind == textKind {
+	if value, ok := yesNo(n.text); ok && n.plain && n.kind == textKind && s.isSwitch(value) {
 		c.fail(n, path, n.text+" is read as different values by different parsers", "write "+value)
 		return
 	}
 	if name := s.short["go"]; name != "" {
-		shortForms[name](c, n, s, path)
+		shortForm(name)(c, n, s, path)
 		return
 	}
 	field := ""
@@ -41,6 +41,11 @@ func (c *checker) expand(n *node, s *shape, path []string) {
 	}
 }
 
+// isSwitch reports whether true or false is a short form of s.
+func (s *shape) isSwitch(value string) bool {
+	return s.short["bool"] == "enabled" || value == "false" && (s.short["false"] == "enabled" || s.short["go"] == "health")
+}
+
 // part returns a scalar at the place of n.
 func (n *node) part(kind kind, text string) *node {
 	return &node{kind: kind, text: text, pos: n.pos, plain: n.plain}
@@ -53,11 +58,31 @@ func (n *node) become(name string, value *node) {
 	n.set(name, value)
 }
 
-// shortForms are those that a single field cannot express.
-var shortForms = map[string]func(c *checker, n *node, s *shape, path []string){
-	"image":   expandImage,
-	"ingress": expandIngress,
-	"health":  expandHealth,
+// shortForm returns one of those that a single field cannot express.
+func shortForm(name string) func(c *checker, n *node, s *shape, path []string) {
+	switch name {
+	case "image":
+		return expandImage
+	case "ingress":
+		return expandIngress
+	case "health":
+		return expandHealth
+	case "needs":
+		return expandNeeds
+	case "parent":
+		return expandParent
+	case "peer":
+		return expandPeer
+	case "volume":
+		return expandVolume
+	case "mount":
+		return expandMount
+	case "autoscale":
+		return expandAutoscale
+	case "spread":
+		return expandSpread
+	}
+	return nil
 }
 
 // expandImage splits repository:tag@digest.
@@ -126,8 +151,123 @@ func expandHealth(c *checker, n *node, s *shape, path []string) {
 		n.become(n.text, whole.part(boolKind, "true"))
 	case n.kind == textKind && strings.HasPrefix(n.text, "/"):
 		n.become("path", whole.part(textKind, n.text))
-	case n.kind == textKind && c.fits(s.fields["path"], "/"+n.text):
-		c.fail(n, path, "want "+s.want+", got "+quote(n.text), "did you mean "+quote("/"+n.text)+"?")
+	default:
+		c.wrongType(n, s, path)
+	}
+}
+
+// expandNeeds reads a list of apps, each to be started.
+func expandNeeds(c *checker, n *node, s *shape, path []string) {
+	if n.kind == textKind {
+		n.kind, n.items = listKind, []*node{n.part(textKind, n.text)}
+	}
+	if n.kind != listKind {
+		c.wrongType(n, s, path)
+		return
+	}
+	items := n.items
+	*n = node{kind: mapKind, pos: n.pos, key: n.key, whole: true}
+	for _, item := range items {
+		if item.kind != textKind {
+			c.fail(item, path, "want the name of an app, got "+item.describe(), "write [db, cache] or {db: healthy}")
+			continue
+		}
+		if n.fields[item.text] != nil {
+			c.fail(item, path, quote(item.text)+" is written twice", "remove one of the two")
+			continue
+		}
+		n.set(item.text, &node{kind: textKind, text: string(Started), pos: item.pos, key: item.pos})
+	}
+}
+
+// expandParent reads NAME or NAMESPACE/NAME of a Gateway.
+func expandParent(c *checker, n *node, s *shape, path []string) {
+	if n.kind != textKind {
+		c.wrongType(n, s, path)
+		return
+	}
+	whole := *n
+	namespace, name, found := strings.Cut(n.text, "/")
+	if !found {
+		n.become("name", whole.part(textKind, n.text))
+		return
+	}
+	n.become("name", whole.part(textKind, name))
+	n.set("namespace", whole.part(textKind, namespace))
+}
+
+// expandPeer reads an app, namespace/NAME, same-namespace or a range of
+// addresses.
+func expandPeer(c *checker, n *node, s *shape, path []string) {
+	if n.kind != textKind {
+		c.wrongType(n, s, path)
+		return
+	}
+	whole := *n
+	namespace, isNamespace := strings.CutPrefix(n.text, "namespace/")
+	switch {
+	case n.text == "same-namespace":
+		n.become("podSelector", &node{kind: mapKind, pos: n.pos})
+	case isNamespace:
+		n.become("namespace", whole.part(textKind, namespace))
+	case strings.Contains(n.text, "/") || isAddress(n.text):
+		n.become("cidr", whole.part(textKind, n.text))
+	default:
+		n.become("app", whole.part(textKind, n.text))
+	}
+}
+
+func isAddress(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil
+}
+
+// expandVolume reads a size, or tmp.
+func expandVolume(c *checker, n *node, s *shape, path []string) {
+	whole := *n
+	switch {
+	case n.kind == textKind && n.text == "tmp":
+		n.become("medium", whole.part(textKind, "disk"))
+	case n.kind == textKind && c.fits(s.fields["size"], n.text):
+		n.become("size", whole.part(textKind, n.text))
+	default:
+		c.wrongType(n, s, path)
+	}
+}
+
+// expandMount reads a path of the app, or tmp.
+func expandMount(c *checker, n *node, s *shape, path []string) {
+	whole := *n
+	switch {
+	case n.kind == textKind && n.text == "tmp":
+		n.become("medium", whole.part(textKind, "disk"))
+	case n.kind == textKind && strings.HasPrefix(n.text, "/"):
+		n.become("from", whole.part(textKind, n.text))
+	default:
+		c.wrongType(n, s, path)
+	}
+}
+
+// expandAutoscale reads 2..10.
+func expandAutoscale(c *checker, n *node, s *shape, path []string) {
+	whole := *n
+	least, most, found := strings.Cut(n.text, "..")
+	if n.kind != textKind || !found || !decimal.MatchString(least) || !decimal.MatchString(most) {
+		c.wrongType(n, s, path)
+		return
+	}
+	n.become("min", whole.part(intKind, least))
+	n.set("max", whole.part(intKind, most))
+}
+
+// expandSpread reads a mode for nodes, or the constraints of Kubernetes.
+func expandSpread(c *checker, n *node, s *shape, path []string) {
+	whole := *n
+	switch n.kind {
+	case textKind:
+		n.become("host", whole.part(textKind, n.text))
+	case listKind:
+		n.become("constraints", &whole)
 	default:
 		c.wrongType(n, s, path)
 	}

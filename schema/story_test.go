@@ -20,7 +20,8 @@ var update = os.Getenv("STACKCTL_UPDATE") != ""
 
 // TestStories loads the description in each testdata/schema/*.txtar and
 // compares what is said about it, errors or warnings, with the file "want". A
-// line "environment: NAME" in the comment selects one.
+// line "environment: NAME" in the comment selects one, "symlink: NAME TARGET"
+// makes one beside the other files of the story.
 func TestStories(t *testing.T) {
 	root, err := filepath.Abs("../testdata/schema")
 	if err != nil {
@@ -30,6 +31,7 @@ func TestStories(t *testing.T) {
 	if err != nil || len(stories) == 0 {
 		t.Fatalf("no stories: %v", err)
 	}
+	said := 0
 	for _, path := range stories {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
 			story, err := txtar.ParseFile(path)
@@ -37,6 +39,7 @@ func TestStories(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := tell(t, story)
+			said += strings.Count(got, "\n  hint: ")
 			if got == "" {
 				t.Error("nothing was said; a story needs an error or a warning")
 			}
@@ -52,6 +55,7 @@ func TestStories(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("%d stories, %d mistakes with a way out", len(stories), said)
 }
 
 // tell loads the first file of a story and returns what a user is told.
@@ -65,8 +69,21 @@ func tell(t *testing.T, story *txtar.Archive) string {
 	}
 	t.Chdir(t.TempDir())
 	opts.Filename = story.Files[0].Name
-	if err := os.WriteFile(opts.Filename, story.Files[0].Data, 0o644); err != nil {
-		t.Fatal(err)
+	for _, file := range story.Files[:len(story.Files)-1] {
+		if err := os.MkdirAll(filepath.Dir(file.Name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file.Name, file.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for line := range strings.Lines(string(story.Comment)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "symlink: "); ok {
+			link, target, _ := strings.Cut(name, " ")
+			if err := os.Symlink(target, link); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	s, err := schema.Load(context.Background(), opts)
 	var out strings.Builder

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Seconds is a duration. It is written as a number of seconds or as 30s, 5m
-// or 1h.
+// Seconds is a duration. It is written as a number of seconds or as 30s, 5m,
+// 1h or 7d.
 type Seconds int32
 
 // IntOrPercent is a number of pods, or a percentage such as "25%".
@@ -31,18 +31,23 @@ type Quantity string
 // KeyRef is one key of a Secret or ConfigMap, written name/key.
 type KeyRef struct{ Name, Key string }
 
+// Percent is a percentage, written 80 or 80%; 0 is unset.
+type Percent int32
+
 // textReader is a value that reads itself from the text of a valid scalar.
 type textReader interface{ readText(string) error }
 
 func (s *Seconds) readText(text string) error {
 	unit := 1
 	switch {
+	case strings.HasSuffix(text, "d"):
+		unit = 24 * 3600
 	case strings.HasSuffix(text, "h"):
 		unit = 3600
 	case strings.HasSuffix(text, "m"):
 		unit = 60
 	}
-	n, err := strconv.Atoi(strings.TrimRight(text, "smh"))
+	n, err := strconv.Atoi(strings.TrimRight(text, "smhd"))
 	if err != nil {
 		return err
 	}
@@ -81,4 +86,10 @@ func (k *KeyRef) readText(text string) error {
 	}
 	*k = KeyRef{Name: name, Key: key}
 	return nil
+}
+
+func (p *Percent) readText(text string) error {
+	n, err := strconv.ParseInt(strings.TrimSuffix(text, "%"), 10, 32)
+	*p = Percent(n)
+	return err
 }

@@ -17,6 +17,11 @@ type ceiling struct {
 // ordinary is far above an ordinary stack, which takes milliseconds and MiB.
 var ordinary = ceiling{time: 10 * time.Second, heap: 1 << 30}
 
+// maxStack is how much the stacks of goroutines may grow. The limits of a
+// description keep recursion below it. Should one slip through, this is well
+// before the 512 MiB at which Go ends the process without a word of ours.
+const maxStack = 320 << 20
+
 // guarded runs load until it ends, ctx ends, or it passes a ceiling. Then it
 // is abandoned, since neither a CUE value nor a parser can be interrupted. A
 // panic becomes an error: no input may crash the program.
@@ -26,7 +31,7 @@ func guarded(ctx context.Context, file string, limit ceiling, load func() (*Stac
 		err   error
 	}
 	done := make(chan result, 1)
-	before := heap()
+	before := memory()
 	go func() {
 		defer func() {
 			if cause := recover(); cause != nil {
@@ -53,8 +58,12 @@ func guarded(ctx context.Context, file string, limit ceiling, load func() (*Stac
 		case <-timeout.C:
 			return nil, tooMuch(file, fmt.Sprintf("more than %s", limit.time))
 		case <-look.C:
-			if heap() > before+limit.heap {
+			now := memory()
+			switch {
+			case now.heap > before.heap+limit.heap:
 				return nil, tooMuch(file, fmt.Sprintf("more than %d MiB of memory", limit.heap>>20))
+			case now.stacks > before.stacks+maxStack:
+				return nil, tooMuch(file, fmt.Sprintf("more than %d MiB of stack", maxStack>>20))
 			}
 		}
 	}
@@ -63,13 +72,17 @@ func guarded(ctx context.Context, file string, limit ceiling, load func() (*Stac
 func tooMuch(file, what string) Errors {
 	return Errors{{
 		Pos: Pos{File: file}, Msg: "takes " + what + " to evaluate",
-		Hint: "look for repetition without an end, such as strings.Repeat or list.Range with a large number",
+		Hint: "look for values that refer to each other in long chains, and for repetition such as list.Range with a large number",
 	}}
 }
 
-// heap returns the bytes of live and not yet collected objects.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+// memoryUse is what the process holds, in bytes.
+type memoryUse struct{ heap, stacks uint64 }
+
+// memory returns the bytes of live and not yet collected objects, and those of
+// the stacks.
+func memory() memoryUse {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(samples)
+	return memoryUse{samples[0].Value.Uint64(), samples[1].Value.Uint64()}
 }

@@ -1,0 +1,342 @@
+package schema
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// maxFiles is what the files of one app may hold together: a config map has
+// room for 1 MiB.
+const maxFiles = 1_000_000
+
+// cleanPath returns the shortest spelling of a path.
+func cleanPath(name string) string { return path.Clean(name) }
+
+// attach reads the files that a description refers to. They are below its
+// directory: neither .. nor a symbolic link leads out of it.
+func (s *Stack) attach(dir string) []Error {
+	below := &directory{name: cmp.Or(dir, ".")}
+	defer below.close()
+	var errs []Error
+	for _, app := range s.Apps {
+		r := &review{stack: s, app: app}
+		r.programs(func(p *Program, at ...string) { r.attachFiles(below, p, at) })
+		errs = append(errs, r.errs...)
+	}
+	return append(errs, s.attachManifests(below)...)
+}
+
+// directory is a directory that nothing leads out of. It is opened when it is
+// first used.
+type directory struct {
+	name string
+	root *os.Root
+}
+
+// ReadFile returns the content of a regular file below the directory of the
+// description. Its errors name the file and never the content.
+func (s *Stack) ReadFile(name string) ([]byte, error) {
+	below := &directory{name: cmp.Or(s.Dir, ".")}
+	defer below.close()
+	return below.read(name)
+}
+
+func (d *directory) open() (*os.Root, error) {
+	if d.root != nil {
+		return d.root, nil
+	}
+	root, err := os.OpenRoot(d.name)
+	d.root = root
+	return root, err
+}
+
+func (d *directory) close() {
+	if d.root != nil {
+		d.root.Close()
+	}
+}
+
+// attachFiles fills the data of a container's files.
+func (r *review) attachFiles(below *directory, p *Program, path []string) {
+	total := 0
+	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
+		file := p.Files[name]
+		at := append(path[:len(path):len(path)], "files", name)
+		if file.Content != nil {
+			file.Data = []byte(*file.Content)
+		} else if file.Source != "" {
+			data, err := below.read(file.Source)
+			if err != nil {
+				r.fail(err.Error(), "paths are relative to the directory of the description", append(at, "source")...)
+				continue
+			}
+			file.Data = data
+			r.stack.Files = append(r.stack.Files, filepath.Join(below.name, filepath.FromSlash(file.Source)))
+		}
+		if total += len(file.Data); total > maxFiles {
+			r.fail("the files are larger than 1 MB together, which a config map cannot hold", "put large files into the image or on a volume", at...)
+			return
+		}
+		p.Files[name] = file
+	}
+}
+
+// read returns the content of a regular file.
+func (d *directory) read(name string) ([]byte, error) {
+	root, err := d.open()
+	if err != nil {
+		return nil, err
+	}
+	info, err := root.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no file %s", shown(name))
+	case leadsOut(err):
+		return nil, fmt.Errorf("%s leads out of the directory of the description", shown(name))
+	case err != nil:
+		return nil, fmt.Errorf("%s cannot be read: %w", shown(name), innermost(err))
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", shown(name))
+	}
+	file, err := root.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", shown(name), innermost(err))
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
+	if err == nil && len(data) > maxBytes {
+		err = errors.New("it is larger than 8 MiB")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", shown(name), innermost(err))
+	}
+	return data, nil
+}
+
+// leadsOut reports the error of os.Root for symbolic links that lead out of it.
+func leadsOut(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "path escapes from parent")
+}
+
+// innermost drops the operation and the path that an error of os begins with.
+func innermost(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
+// attachManifests reads the objects of all manifests.
+func (s *Stack) attachManifests(below *directory) []Error {
+	var errs []Error
+	seen := make(map[string]bool)
+	objects := make(map[string]Pos)
+	for i, glob := range s.ManifestGlobs {
+		item := s.tree.get("manifests", fmt.Sprintf("[%d]", i))
+		if item.bad {
+			continue
+		}
+		at := Error{Pos: item.at(), Path: fmt.Sprintf("manifests[%d]", i)}
+		names, err := below.match(glob)
+		switch {
+		case err != nil:
+			at.Msg, at.Hint = err.Error(), "* and ? stand for letters of a name, ** for any number of directories"
+		case len(names) == 0:
+			at.Msg, at.Hint = "no file matches "+shown(glob), "paths are relative to the directory of the description; a directory stands for the .yaml, .yml and .json files in it"
+		}
+		if at.Msg != "" {
+			errs = append(errs, at)
+			continue
+		}
+		for _, name := range names {
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			data, err := below.read(name)
+			if err != nil {
+				at.Msg = err.Error()
+				errs = append(errs, at)
+				continue
+			}
+			shownName := filepath.Join(below.name, filepath.FromSlash(name))
+			s.Files = append(s.Files, shownName)
+			manifests, wrong := readManifests(shownName, data)
+			s.Manifests = append(s.Manifests, manifests...)
+			errs = append(append(errs, wrong...), writtenTwice(manifests, objects)...)
+		}
+	}
+	return errs
+}
+
+// match returns the files that a pattern names, sorted: those it matches, and
+// for a directory all YAML and JSON files below it.
+func (d *directory) match(glob string) ([]string, error) {
+	root, err := d.open()
+	if err != nil {
+		return nil, err
+	}
+	glob = strings.TrimSuffix(path.Clean(glob), "/")
+	pattern, err := regexpOf(glob)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no pattern", shown(glob))
+	}
+	fixed, isFixed := glob, !strings.ContainsAny(glob, "*?[")
+	if !isFixed { // the part of the path before the first pattern
+		fixed = path.Dir(glob[:strings.IndexAny(glob, "*?[")] + "x")
+	}
+	var names []string
+	err = fs.WalkDir(root.FS(), fixed, func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case entry.IsDir() && name != fixed && (strings.HasPrefix(entry.Name(), ".") || !mayHold(pattern, glob, name)):
+			return fs.SkipDir
+		case entry.IsDir():
+			return nil
+		case isFixed && name == glob, !isFixed && pattern.MatchString(name):
+			names = append(names, name)
+		case isManifest(name) && isBelow(pattern, name):
+			names = append(names, name)
+		}
+		return nil
+	})
+	switch {
+	case leadsOut(err):
+		return nil, fmt.Errorf("%s leads out of the directory of the description", shown(fixed))
+	case err != nil:
+		return nil, fmt.Errorf("%s cannot be read: %w", shown(fixed), innermost(err))
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func isManifest(name string) bool {
+	ext := path.Ext(name)
+	return ext == ".yaml" || ext == ".yml" || ext == ".json"
+}
+
+// mayHold reports whether a directory can hold what a pattern matches.
+func mayHold(pattern *regexp.Regexp, glob, name string) bool {
+	return strings.Contains(glob, "**") || strings.Count(name, "/") < strings.Count(glob, "/") ||
+		pattern.MatchString(name) || isBelow(pattern, name)
+}
+
+// isBelow reports whether a pattern matches a directory above name.
+func isBelow(pattern *regexp.Regexp, name string) bool {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if pattern.MatchString(dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// regexpOf translates a pattern: * and ? stand for letters of one name, ** for
+// any number of directories.
+func regexpOf(glob string) (*regexp.Regexp, error) {
+	if _, err := path.Match(glob, ""); err != nil {
+		return nil, err
+	}
+	text := regexp.QuoteMeta(glob)
+	for _, one := range [][2]string{{`\*\*/`, `(?:.*/)?`}, {`\*\*`, `.*`}, {`\*`, `[^/]*`}, {`\?`, `[^/]`}, {`\[\^`, `[^`}, {`\[`, `[`}, {`\]`, `]`}} {
+		text = strings.ReplaceAll(text, one[0], one[1])
+	}
+	return regexp.Compile("^" + text + "$")
+}
+
+// writtenTwice reports objects that are there already.
+func writtenTwice(manifests []Manifest, seen map[string]Pos) []Error {
+	var errs []Error
+	for _, manifest := range manifests {
+		version, _ := manifest.Object["apiVersion"].(string)
+		group, _, _ := strings.Cut(version, "/")
+		if !strings.Contains(version, "/") {
+			group = ""
+		}
+		metadata, _ := manifest.Object["metadata"].(map[string]any)
+		object := fmt.Sprintf("%v %q", manifest.Object["kind"], metadata["name"])
+		key := fmt.Sprint(group, " ", object, " ", metadata["namespace"])
+		if first, twice := seen[key]; twice {
+			errs = append(errs, Error{Pos: manifest.Pos, Msg: object + " is written twice", Hint: "remove one of the two; the first is at " + first.String()})
+			continue
+		}
+		seen[key] = manifest.Pos
+	}
+	return errs
+}
+
+// readManifests reads all objects of one file.
+func readManifests(file string, text []byte) ([]Manifest, []Error) {
+	in := &input{file: file, text: text}
+	if errs := in.check(); len(errs) > 0 {
+		return nil, errs
+	}
+	documents, errs := in.documents()
+	var out []Manifest
+	for _, n := range documents {
+		manifests, wrong := manifestsOf(n)
+		out, errs = append(out, manifests...), append(errs, wrong...)
+	}
+	return out, errs
+}
+
+// documents parses the text: YAML may hold several.
+func (in *input) documents() ([]*node, Errors) {
+	if strings.EqualFold(filepath.Ext(in.file), ".json") {
+		n, errs := parseJSON(in.file, in.text)
+		return []*node{n}, errs
+	}
+	return yamlDocuments(in.file, in.text)
+}
+
+// manifestsOf checks that a document is an object of Kubernetes, or a list of
+// them.
+func manifestsOf(n *node) ([]Manifest, []Error) {
+	if n == nil || n.kind == nullKind {
+		return nil, nil
+	}
+	c := &checker{}
+	c.tree(n, &shape{}, nil)
+	fail := func(n *node, msg, hint string) {
+		c.errs = append(c.errs, Error{Pos: n.at(), Msg: msg, Hint: hint})
+	}
+	kind := n.get("kind")
+	switch name := n.get("metadata", "name"); {
+	case n.kind != mapKind:
+		fail(n, "want an object of Kubernetes, got "+n.describe(), "an object has apiVersion, kind and metadata")
+	case n.get("apiVersion") == nil || kind == nil || kind.kind != textKind || n.get("apiVersion").kind != textKind:
+		fail(n, "the object lacks apiVersion or kind", "an object of Kubernetes has both; a stack cannot be part of another one")
+	case strings.HasSuffix(kind.text, "List") && n.get("items") != nil:
+		var out []Manifest
+		for _, item := range n.get("items").items {
+			manifests, errs := manifestsOf(item)
+			out, c.errs = append(out, manifests...), append(c.errs, errs...)
+		}
+		return out, c.errs
+	case name == nil || name.kind != textKind || name.text == "":
+		hint := "add metadata: {name: ...}"
+		if n.get("metadata", "generateName") != nil {
+			hint = "write name instead of generateName: a stack finds its objects by name"
+		}
+		fail(n, "the object has no name", hint)
+	default:
+		object, _ := n.tree().(map[string]any)
+		delete(object, "status")
+		return []Manifest{{Pos: n.pos, Object: object, tree: n}}, c.errs
+	}
+	return nil, c.errs
+}

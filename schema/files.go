@@ -1,0 +1,153 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// Limits of what a description may consist of.
+const (
+	maxCUEFiles = 1_000
+	maxEntries  = 10_000 // of a directory that is looked into
+)
+
+// cueDir is what a description may read beside itself: regular files at or
+// below the directory it is in. A symbolic link may not lead out of it, nor
+// may a path with "..".
+type cueDir struct {
+	name string // as the user typed it, for positions
+	root *os.Root
+	left int      // bytes that may still be read
+	read []string // files that were read, as shown
+}
+
+// openCUEDir opens the directory of the description file, of which size
+// bytes were read before.
+func openCUEDir(file string, size int) (*cueDir, error) {
+	name := filepath.Dir(file)
+	root, err := os.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	return &cueDir{name: name, root: root, left: maxBytes - size}, nil
+}
+
+func (d *cueDir) close() { d.root.Close() }
+
+// shown returns the path of a file as it can be opened from the working
+// directory.
+func (d *cueDir) shown(file string) string {
+	return filepath.Join(d.name, filepath.FromSlash(file))
+}
+
+// names returns the files directly in dir whose name ends like suffix, sorted.
+// Hidden ones, and those that begin with "_", are left out, as CUE does.
+func (d *cueDir) names(dir, suffix string) ([]string, error) {
+	if !filepath.IsLocal(filepath.FromSlash(dir)) {
+		return nil, fmt.Errorf("%s leads out of the directory of the description", dir)
+	}
+	opened, err := d.root.Open(filepath.FromSlash(dir))
+	if err != nil {
+		return nil, d.explained(err)
+	}
+	defer opened.Close()
+	entries, err := opened.ReadDir(maxEntries + 1)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, err
+	case len(entries) > maxEntries:
+		return nil, fmt.Errorf("%s has more than %d files", d.shown(dir), maxEntries)
+	}
+	var names []string
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasSuffix(name, suffix) && !strings.ContainsAny(name[:1], "._") && !entry.IsDir() {
+			names = append(names, path.Join(dir, name))
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// text reads a file by its path below the directory, with slashes.
+func (d *cueDir) text(file string) ([]byte, error) {
+	if len(d.read) >= maxCUEFiles {
+		return nil, fmt.Errorf("more than %d files", maxCUEFiles)
+	}
+	if !filepath.IsLocal(filepath.FromSlash(file)) {
+		return nil, fmt.Errorf("%s leads out of the directory of the description", file)
+	}
+	text, err := readRegular(d.root.Stat, d.root.OpenFile, filepath.FromSlash(file), d.left)
+	if err != nil {
+		return nil, d.explained(err)
+	}
+	d.left -= len(text)
+	d.read = append(d.read, d.shown(file))
+	return text, nil
+}
+
+// forget takes back the file that was read last: it is no part of the
+// description.
+func (d *cueDir) forget(file string) {
+	if last := len(d.read) - 1; last >= 0 && d.read[last] == d.shown(file) {
+		d.read = d.read[:last]
+	}
+}
+
+// explained says in the user's words, and by a path that can be opened, why a
+// file was not read.
+func (d *cueDir) explained(err error) error {
+	var irregular *irregularError
+	if errors.As(err, &irregular) {
+		return &irregularError{d.shown(irregular.name)}
+	}
+	var at *fs.PathError
+	switch {
+	case !errors.As(err, &at):
+		return err
+	case strings.Contains(at.Err.Error(), "escapes"):
+		return fmt.Errorf("%s leads out of the directory of the description", d.shown(at.Path))
+	}
+	return fmt.Errorf("%s: %w", d.shown(at.Path), at.Err)
+}
+
+// readRegular reads a regular file of at most limit bytes; of a larger one it
+// returns one byte more. Anything else, such as a pipe or a device, is refused
+// before it is opened, and again after: it may have been replaced in between,
+// and opening a pipe must not wait for a writer.
+func readRegular(
+	stat func(string) (fs.FileInfo, error), open func(string, int, fs.FileMode) (*os.File, error), name string, limit int,
+) ([]byte, error) {
+	info, err := stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &irregularError{name}
+	}
+	file, err := open(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info, err = file.Stat(); err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &irregularError{name}
+	}
+	return io.ReadAll(io.LimitReader(file, int64(limit)+1))
+}
+
+// irregularError refuses a pipe, a device or a directory.
+type irregularError struct{ name string }
+
+func (e *irregularError) Error() string { return e.name + " is not a regular file" }
