@@ -37,6 +37,9 @@ func (c *change) execute(ctx context.Context, e *env) error {
 		if err != nil {
 			return c.wrap(err)
 		}
+		if err := sameKinds(c.spec, plan); err != nil {
+			return err
+		}
 		if err := c.show(e, plan); err != nil || c.dryRun {
 			return err
 		}

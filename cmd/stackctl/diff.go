@@ -7,9 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stackctl.dev/stackctl/apply"
 	"stackctl.dev/stackctl/cmd/internal/ui"
-	"stackctl.dev/stackctl/render"
 )
 
 type diffOptions struct {
@@ -69,6 +67,9 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 		if err != nil {
 			return s.wrap(err)
 		}
+		if err := sameKinds(s.spec, plan); err != nil {
+			return err
+		}
 		if i > 0 && o.output.value == "text" {
 			fmt.Fprintln(e.stdout)
 		}
@@ -95,16 +96,8 @@ func openFiles(ctx context.Context, e *env, files *fileFlags, cluster *clusterFl
 		return nil, err
 	}
 	conn.warn(e)
-	return open(conn, cluster, specs)
-}
-
-// desired is the target that the stack's description stands for.
-func (s *session) desired() (apply.Target, error) {
-	objects, err := render.Render(s.spec, render.Options{Namespace: s.stack.Namespace})
-	if err != nil {
-		return apply.Target{}, err
+	if err := conn.expected(ctx, specs); err != nil {
+		return nil, err
 	}
-	return apply.Target{
-		Verb: apply.VerbApply, Objects: objects, Source: s.spec.Source, Environment: s.spec.Environment,
-	}, nil
+	return open(conn, cluster, specs)
 }

@@ -19,7 +19,7 @@ var floors = []struct {
 		module + "apply":           "schema is floor 0, and a description knows no cluster",
 		module + "cmd":             "schema is floor 0: commands build on it",
 		"k8s.io/":                  "a description is checked without Kubernetes: loading stays quick, and others can use the loader alone",
-		"sigs.k8s.io/":             "it loses the positions that errors are made of: read YAML with cuelang.org/go/encoding/yaml",
+		"sigs.k8s.io/":             "it loses the positions that errors are made of: read YAML with cuelang.org/go/encoding/yaml, and to write it again with its comments with go.yaml.in/yaml/v3, which that is made of",
 		"github.com/spf13/":        "only cmd/stackctl parses flags",
 		"github.com/google/go-cmp": "it is meant for tests only",
 		"github.com/rogpeppe/":     "it is meant for tests only",

@@ -39,6 +39,12 @@ func writeHelp(c *cobra.Command, _ []string) {
 		return
 	}
 	fmt.Fprintf(w, "\nUsage:\n  %s\n", c.UseLine())
+	if c.HasAvailableSubCommands() {
+		fmt.Fprintf(w, "\nCommands:\n")
+		for _, below := range c.Commands() {
+			fmt.Fprintf(w, "  %-12s %s\n", below.Name(), below.Short)
+		}
+	}
 	if c.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", c.Example)
 	}

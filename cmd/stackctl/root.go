@@ -28,12 +28,17 @@ var commands = []struct {
 	group string
 	make  func(*env) *cobra.Command
 }{
+	{"start", newInit},
 	{"start", newValidate},
+	{"start", newFmt},
 	{"start", newRender},
+	{"start", newExplain},
+	{"start", newSchema},
 	{"change", newDiff},
 	{"change", newApply},
 	{"change", newRollback},
 	{"change", newDelete},
+	{"look", newEnvironments},
 	{"look", newHistory},
 	{"look", newStatus},
 	{"look", newList},
@@ -47,7 +52,8 @@ apply it, and go back when it was wrong.
 Every apply is recorded as a revision of the whole stack in the cluster:
 what was applied, by whom, from which commit, and why.`
 
-const rootExample = `  stackctl validate                      is stack.yaml right?
+const rootExample = `  stackctl init                          a first stack.yaml
+  stackctl validate                      is it right?
   stackctl diff                          what would change?
   stackctl apply --record                change it, and watch it become ready
   stackctl history                       who changed what, when and why
@@ -90,11 +96,17 @@ func newRoot(e *env) *cobra.Command {
 	root.Flags().Lookup("version").Usage = "print the version"
 	root.InitDefaultHelpFlag()
 	root.Flags().Lookup("help").Usage = "show this help"
-	for _, c := range root.Commands() {
+	helpFlags(root)
+	return root
+}
+
+// helpFlags gives all commands below one their --help.
+func helpFlags(parent *cobra.Command) {
+	for _, c := range parent.Commands() {
 		c.InitDefaultHelpFlag()
 		c.Flags().Lookup("help").Usage = "show this help"
+		helpFlags(c)
 	}
-	return root
 }
 
 // run runs a command line and returns its exit code.
@@ -126,8 +138,9 @@ func execute(ctx context.Context, root *cobra.Command) (err error) {
 
 // report writes an error to stderr.
 func (e *env) report(err error) {
-	if errors.Is(err, errDifferent) {
-		return // the diff said it all
+	var said *saidError
+	if errors.Is(err, errDifferent) || errors.As(err, &said) {
+		return // the output said it all
 	}
 	var at *stackError
 	errors.As(err, &at)
@@ -202,7 +215,7 @@ func (e *usageError) Error() string { return e.msg }
 func (e *usageError) Hint() string  { return e.hint }
 func (e *usageError) Unwrap() error { return e.err }
 
-// unknownCommand names the nearest commands.
+// unknownCommand names the nearest commands below one.
 func unknownCommand(root *cobra.Command, name string) error {
 	var names []string
 	for _, c := range root.Commands() {
@@ -210,9 +223,9 @@ func unknownCommand(root *cobra.Command, name string) error {
 			names = append(names, c.Name())
 		}
 	}
-	hint := "see `stackctl --help`"
+	hint := fmt.Sprintf("see `%s --help`", root.CommandPath())
 	if near := nearest(name, names); near != "" {
-		hint = fmt.Sprintf("did you mean `stackctl %s`? %s", near, hint)
+		hint = fmt.Sprintf("did you mean `%s %s`? %s", root.CommandPath(), near, hint)
 	}
 	return &usageError{msg: fmt.Sprintf("unknown command %q", name), hint: hint}
 }

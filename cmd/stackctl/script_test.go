@@ -37,7 +37,12 @@ func TestScript(t *testing.T) {
 // $NS, that enforces Pod Security "restricted".
 func TestCluster(t *testing.T) {
 	checkScripts(t, "cluster")
-	plane := applytest.Start(t)
+	params := clusterParams(applytest.Start(t))
+	testscript.Run(t, params)
+}
+
+// clusterParams are those of scripts on a cluster.
+func clusterParams(plane *applytest.Plane) testscript.Params {
 	params := scriptParams("cluster")
 	params.Setup = func(env *testscript.Env) error {
 		namespace := plane.Namespace(env.T().(testing.TB))
@@ -53,7 +58,7 @@ func TestCluster(t *testing.T) {
 			ts.Fatalf("kubectl %s: %v", strings.Join(args, " "), err)
 		}
 	}
-	testscript.Run(t, params)
+	return params
 }
 
 // useNamespace writes a kubeconfig whose context has the test's namespace.

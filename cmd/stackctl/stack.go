@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,9 +25,14 @@ type fileFlags struct {
 }
 
 func (f *fileFlags) set(c *cobra.Command) {
-	c.Flags().StringArrayVarP(&f.files, "file", "f", nil,
-		"`FILE` that describes a stack, - for stdin; may be repeated\n(default stack.yaml, stack.json or stack.cue here)")
+	filesFlag(c, &f.files)
 	f.setEnvironment(c)
+}
+
+// filesFlag adds -f.
+func filesFlag(c *cobra.Command, to *[]string) {
+	c.Flags().StringArrayVarP(to, "file", "f", nil,
+		"`FILE` that describes a stack, - for stdin; may be repeated\n(default stack.yaml, stack.json or stack.cue here)")
 }
 
 func (f *fileFlags) setEnvironment(c *cobra.Command) {
@@ -40,12 +46,12 @@ func (f *fileFlags) load(ctx context.Context, e *env) ([]*schema.Stack, error) {
 	if len(files) == 0 {
 		files = []string{""}
 	}
+	if err := twice(files); err != nil {
+		return nil, err
+	}
 	var stacks []*schema.Stack
 	var invalid schema.Errors
-	for i, file := range files {
-		if slices.Contains(files[:i], file) {
-			return nil, &usageError{msg: fmt.Sprintf("-f %s is given twice", file)}
-		}
+	for _, file := range files {
 		stack, err := load(ctx, e, file, f.environment)
 		var wrong schema.Errors
 		switch {
@@ -64,6 +70,16 @@ func (f *fileFlags) load(ctx context.Context, e *env) ([]*schema.Stack, error) {
 	return stacks, nil
 }
 
+// twice refuses a file that is named more than once.
+func twice(files []string) error {
+	for i, file := range files {
+		if slices.Contains(files[:i], file) {
+			return &usageError{msg: fmt.Sprintf("-f %s is given twice", file)}
+		}
+	}
+	return nil
+}
+
 // load reads one description. Every error but an interruption is the user's to
 // mend.
 func load(ctx context.Context, e *env, file, environment string) (*schema.Stack, error) {
@@ -80,11 +96,20 @@ func load(ctx context.Context, e *env, file, environment string) (*schema.Stack,
 	if err == nil || errors.As(err, &invalid) || errors.Is(err, context.Canceled) {
 		return stack, err
 	}
+	return nil, unreadable(err)
+}
+
+// unreadable makes a file that cannot be read an error in the command line.
+func unreadable(err error) error {
+	var invalid schema.Errors
+	if errors.As(err, &invalid) {
+		return err
+	}
 	var path *fs.PathError
 	if errors.As(err, &path) {
-		return nil, &usageError{msg: fmt.Sprintf("read %s: %v", path.Path, path.Err), err: err}
+		return &usageError{msg: fmt.Sprintf("read %s: %v", path.Path, path.Err), err: err}
 	}
-	return nil, &usageError{msg: err.Error(), err: err}
+	return &usageError{msg: err.Error(), err: err}
 }
 
 // errorContext is what the text of an error may draw on.
@@ -205,17 +230,28 @@ func locate(spec *schema.Stack) func(apply.ObjectKey, string) (schema.Pos, strin
 		return nil
 	}
 	return func(object apply.ObjectKey, field string) (schema.Pos, string) {
-		for _, app := range spec.Apps {
-			if app.Name != object.Name {
-				continue
-			}
-			if pos := spec.PosOf("apps", app.Name, field); pos.IsValid() {
-				return pos, "apps." + app.Name + "." + field
-			}
-			return app.Pos, "apps." + app.Name
+		app := appOf(spec, object)
+		if app == nil {
+			return schema.Pos{}, ""
 		}
-		return schema.Pos{}, ""
+		if pos := spec.PosOf("apps", app.Name, field); pos.IsValid() {
+			return pos, "apps." + app.Name + "." + field
+		}
+		return app.Pos, "apps." + app.Name
 	}
+}
+
+// appOf returns the app that an object is the main one of, nil when there is
+// none.
+func appOf(spec *schema.Stack, object apply.ObjectKey) *schema.App {
+	if app := spec.App(object.Name); app != nil {
+		return app
+	}
+	// A Job is named by its content.
+	if i := strings.LastIndexByte(object.Name, '-'); i > 0 && object.Kind == "Job" {
+		return spec.App(object.Name[:i])
+	}
+	return nil
 }
 
 // refFlags name one stack that need not have a description: by a STACK

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,10 @@ import (
 	"stackctl.dev/stackctl/schema"
 )
 
-type validateOptions struct{ fileFlags }
+type validateOptions struct {
+	fileFlags
+	output choice
+}
 
 func newValidate(e *env) *cobra.Command {
 	var o validateOptions
@@ -23,60 +27,143 @@ func newValidate(e *env) *cobra.Command {
 		Long: `Check a description: every mistake at once, each with its line and a way out.
 
 All environments of the file are checked, or the one that -e names. No cluster
-is needed and no kubeconfig is read.` + exitCodes("2 something is wrong with the description or a flag"),
+is needed and no kubeconfig is read.
+
+With -o json stdout has one object, whether the files are valid or not, for
+editors and CI: "valid", "summary" with the numbers of "files", "errors" and
+"warnings", "stacks" with what is in the valid files, and "diagnostics". Each of
+these has "file", "line" and "column" from 1 (columns are bytes; neither is
+there when the whole file is meant), "path" such as apps.web.port, "severity"
+(error or warning), "message" and "hint".` + exitCodes("2 something is wrong with the description or a flag"),
 		Example: `  stackctl validate
   stackctl validate -f examples/recipes/stack.yaml
   stackctl validate -f examples/recipes/stack.yaml -f examples/hello/stack.yaml
-  cat examples/hello/stack.yaml | stackctl validate -f -`,
+  cat examples/hello/stack.yaml | stackctl validate -f - -o json`,
 		Args: atMost(0, "no argument"),
 		RunE: func(c *cobra.Command, _ []string) error { return runValidate(c.Context(), e, o) },
 	}
 	o.set(c)
+	outputFlag(c, &o.output, "text", "json")
 	return c
 }
 
 func runValidate(ctx context.Context, e *env, o validateOptions) error {
-	stacks, err := o.load(ctx, e)
-	if err != nil {
+	files := o.files
+	if len(files) == 0 {
+		files = []string{""}
+	}
+	if err := twice(files); err != nil {
 		return err
 	}
-	if o.environment == "" {
-		if err := validateEnvironments(ctx, e, o.files, stacks); err != nil {
+	var all []verdict
+	var invalid schema.Errors
+	for _, file := range files {
+		v, err := judge(ctx, e, file, o.environment)
+		var unread *usageError
+		switch {
+		case errors.As(err, &unread) && o.output.value == "json":
+			v.errs = schema.Errors{{Pos: schema.Pos{File: file}, Msg: unread.msg, Hint: unread.hint}}
+		case err != nil:
 			return err
 		}
+		all = append(all, v)
+		invalid = append(invalid, v.errs...)
 	}
-	for _, s := range stacks {
+	if o.output.value == "json" {
+		return writeVerdicts(e, all, invalid)
+	}
+	for _, v := range all {
+		ui.WriteWarnings(e.stderr, v.warnings, e.errorContext(nil))
+	}
+	if len(invalid) > 0 {
+		return invalid
+	}
+	for _, v := range all {
+		s := v.stack
 		fmt.Fprintf(e.stdout, "%s: %s is valid: %s%s\n", ui.Clean(ui.Place(schema.Pos{File: s.Pos.File})), s.Name, apps(s), environments(s))
 	}
 	return nil
 }
 
-// validateEnvironments checks every environment of every file, and reports
-// what is wrong in several of them once.
-func validateEnvironments(ctx context.Context, e *env, files []string, stacks []*schema.Stack) error {
-	if len(files) == 0 {
-		files = []string{""}
+// verdict is what there is to say about one file.
+type verdict struct {
+	stack    *schema.Stack // nil when it is wrong without an environment
+	errs     schema.Errors
+	warnings []schema.Error
+}
+
+// judge checks a file with one environment, or if none is named, with none and
+// then with each. What is wrong in several is said once.
+func judge(ctx context.Context, e *env, file, environment string) (verdict, error) {
+	stack, err := load(ctx, e, file, environment)
+	if err == nil {
+		// A patch is applied to what it is for, so only then its mistakes show.
+		_, err = rendered(stack, cmp.Or(stack.Namespace, "default"))
 	}
-	var all schema.Errors
-	for i, s := range stacks {
-		for _, environment := range s.Environments {
-			_, err := load(ctx, e, files[i], environment)
-			var wrong schema.Errors
-			if err != nil && !errors.As(err, &wrong) {
-				return err
-			}
-			for _, one := range wrong {
-				if !slices.Contains(all, one) {
-					all = append(all, one)
-				}
-			}
+	if err != nil {
+		var wrong schema.Errors
+		if errors.As(err, &wrong) {
+			return verdict{errs: wrong}, nil
+		}
+		return verdict{}, err
+	}
+	v := verdict{stack: stack, warnings: stack.Warnings}
+	if environment != "" {
+		return v, nil
+	}
+	for _, name := range stack.Environments {
+		one, err := judge(ctx, e, file, name)
+		if err != nil {
+			return v, err
+		}
+		v.errs = union(v.errs, one.errs) // its warnings are for who chooses it
+	}
+	return v, nil
+}
+
+// union adds what is not there yet, in the order of the file.
+func union(all, more []schema.Error) []schema.Error {
+	all = slices.Clone(all)
+	for _, one := range more {
+		if !slices.Contains(all, one) {
+			all = append(all, one)
 		}
 	}
-	if len(all) > 0 {
-		return all
+	slices.SortStableFunc(all, func(a, b schema.Error) int {
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
+	})
+	return all
+}
+
+// writeVerdicts answers on stdout alone, whatever the answer is.
+func writeVerdicts(e *env, all []verdict, invalid schema.Errors) error {
+	var d ui.Diagnosis
+	for _, v := range all {
+		d.Add(v.errs, v.warnings)
+		if s := v.stack; s != nil && len(v.errs) == 0 {
+			facts := ui.StackFacts{File: s.Pos.File, Name: s.Name, Environment: s.Environment, Apps: []string{}, Environments: slices.Clone(s.Environments)}
+			for _, app := range s.Apps {
+				facts.Apps = append(facts.Apps, app.Name)
+			}
+			if facts.Environments == nil {
+				facts.Environments = []string{}
+			}
+			d.Stacks = append(d.Stacks, facts)
+		}
+	}
+	if err := ui.WriteDiagnosis(e.stdout, d); err != nil {
+		return err
+	}
+	if len(invalid) > 0 {
+		return &saidError{invalid}
 	}
 	return nil
 }
+
+// saidError is an error that stdout has told already.
+type saidError struct{ error }
+
+func (e *saidError) Unwrap() error { return e.error }
 
 func apps(s *schema.Stack) string {
 	if len(s.Apps) == 1 {

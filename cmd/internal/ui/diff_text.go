@@ -53,6 +53,11 @@ func (t *planText) header(context string) {
 
 func (t *planText) inSync() {
 	t.warnings()
+	for _, c := range t.plan.Changes {
+		if c.Action == apply.ActionUnchanged {
+			t.change(c)
+		}
+	}
 	if !t.plan.Settle {
 		t.printf("No changes: %s matches revision %d.\n", t.plan.Stack.Name, t.plan.Base)
 		return
@@ -90,12 +95,15 @@ func (t *planText) change(c apply.Change) {
 	case apply.ActionDelete:
 		t.printf("%s %s%s\n", styled{red, "-"}, styled{bold, name}, remarks(c))
 	case apply.ActionKeep:
-		if c.Note == "" && t.plan.Verb != apply.VerbDelete {
+		if c.Spare || c.Note == "" && t.plan.Verb != apply.VerbDelete {
 			return // kept for older revisions: no difference, nothing to decide
 		}
 		t.printf("= %s  kept%s\n", name, remarks(c))
 	default:
 		if len(c.Conflicts) == 0 {
+			if c.Note != "" {
+				t.printf("= %s%s\n", name, remarks(c))
+			}
 			return
 		}
 		t.printf("%s %s%s\n", styled{red, "!"}, styled{bold, name}, remarks(c))

@@ -3,6 +3,7 @@ package ui
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"stackctl.dev/stackctl/apply"
@@ -41,6 +42,7 @@ func WriteError(w io.Writer, err error, c ErrorContext) {
 		for _, one := range invalid {
 			t.positioned(one, "")
 		}
+		t.count(invalid)
 	case errors.As(err, &conflict):
 		t.conflicts(conflict)
 	case errors.As(err, &notReady):
@@ -96,6 +98,23 @@ func (t errorText) positioned(e schema.Error, kind string) {
 	t.printf("%s %s%s%s\n", styled{bold, at + ":"}, kind, path, lines(e.Msg))
 	t.snippet(e.Pos)
 	t.hint(e.Hint)
+}
+
+// count ends a list of errors that may be longer than the screen.
+func (t errorText) count(errs schema.Errors) {
+	var files []string
+	for _, e := range errs {
+		if name := Place(schema.Pos{File: e.Pos.File}); name != "" && !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+	}
+	switch {
+	case len(errs) < 2:
+	case len(files) == 1:
+		t.printf("%s in %s\n", styled{red, plural(len(errs), "error")}, files[0])
+	default:
+		t.printf("%s in %s\n", styled{red, plural(len(errs), "error")}, plural(len(files), "file"))
+	}
 }
 
 // Place writes a position as file:line:col, with standard input by its name.

@@ -41,6 +41,7 @@ func rollout(t *testing.T) (all []happening) {
 			TookOver *apply.TookOver
 			Recorded *apply.Recorded
 			Applied  *apply.Applied
+			NeedWait *apply.NeedWait
 			Progress *apply.Health
 			Pruning  *apply.Pruning
 		}
@@ -61,6 +62,8 @@ func rollout(t *testing.T) (all []happening) {
 			h.event = *line.Recorded
 		case line.Applied != nil:
 			h.event = *line.Applied
+		case line.NeedWait != nil:
+			h.event = *line.NeedWait
 		case line.Progress != nil:
 			h.event = apply.Progress{Health: *line.Progress}
 		case line.Pruning != nil:
