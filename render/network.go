@@ -1,8 +1,6 @@
 package render
 
 import (
-	"slices"
-
 	"k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -54,8 +52,8 @@ func peers(c *scope, wanted []schema.Peer, side string) []*networkingv1.NetworkP
 	var out []*networkingv1.NetworkPolicyPeerApplyConfiguration
 	for _, peer := range wanted {
 		one := networkingv1.NetworkPolicyPeer()
-		if i := slices.IndexFunc(c.stack.Apps, func(a *schema.App) bool { return a.Name == peer.App }); i >= 0 {
-			one.WithPodSelector(metav1.LabelSelector().WithMatchLabels(selectorOf(c.stack, c.stack.Apps[i])))
+		if app := c.stack.App(peer.App); app != nil {
+			one.WithPodSelector(metav1.LabelSelector().WithMatchLabels(selectorOf(c.stack, app)))
 		}
 		if peer.Namespace != "" {
 			one.WithNamespaceSelector(metav1.LabelSelector().

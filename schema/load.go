@@ -283,10 +283,18 @@ func (s *Stack) Wrote(path ...string) bool {
 
 // App returns the app of a name, nil when there is none.
 func (s *Stack) App(name string) *App {
-	for _, app := range s.Apps {
-		if app.Name == name {
-			return app
-		}
+	i, found := slices.BinarySearchFunc(s.Apps, name, func(app *App, name string) int { return strings.Compare(app.Name, name) })
+	if !found {
+		return nil
 	}
-	return nil
+	return s.Apps[i]
+}
+
+// appNames returns the names of all apps, sorted.
+func (s *Stack) appNames() []string {
+	names := make([]string, len(s.Apps))
+	for i, app := range s.Apps {
+		names[i] = app.Name
+	}
+	return names
 }

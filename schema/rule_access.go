@@ -2,7 +2,6 @@ package schema
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,21 +27,17 @@ func networkFits(r *review) {
 }
 
 func (r *review) peerFits(peer Peer, at ...string) {
-	var names []string
-	external := false
-	for _, app := range r.stack.Apps {
-		names = append(names, app.Name)
-		external = external || app.Name == peer.App && app.IsExternal()
-	}
+	app := r.stack.App(peer.App)
 	_, wrong := netip.ParsePrefix(peer.CIDR)
 	switch {
 	case peer.App == "" && peer.Namespace == "" && peer.CIDR == "" && peer.PodSelector == nil && peer.NamespaceSelector == nil && peer.IPBlock == nil:
 		r.fail("the peer names nobody", "write an app, namespace/NAME or a range of addresses such as 10.0.0.0/8", at...)
 	case peer.CIDR != "" && wrong != nil:
 		r.fail(shown(peer.CIDR)+" is no range of addresses", "write one such as 10.0.0.0/8 or fd00::/8", append(at, "cidr")...)
-	case external:
+	case app != nil && app.IsExternal():
 		r.fail(quote(peer.App)+" is a name for another host, which has no pods", "write the addresses of that host, such as 10.0.0.0/8", at...)
-	case peer.App != "" && !slices.Contains(names, peer.App) && r.stack.tree.get("apps", peer.App) == nil:
+	case peer.App != "" && app == nil && r.stack.tree.get("apps", peer.App) == nil:
+		names := r.stack.appNames()
 		hint := didYouMean(peer.App, append(names, "same-namespace"))
 		if hint == "" {
 			hint = "the apps are " + either(names) + "; another namespace is written namespace/" + peer.App

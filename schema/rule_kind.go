@@ -163,18 +163,14 @@ func jobEnds(r *review) {
 
 // needsExist checks that needed apps are there and can be what is asked.
 func needsExist(r *review) {
-	names := make([]string, len(r.stack.Apps))
-	apps := make(map[string]*App)
-	for i, app := range r.stack.Apps {
-		names[i], apps[app.Name] = app.Name, app
-	}
 	for _, name := range slices.Sorted(maps.Keys(r.app.Needs)) {
-		needed, need := apps[name], r.app.Needs[name]
+		needed, need := r.stack.App(name), r.app.Needs[name]
 		switch {
 		case name == r.app.Name:
 			r.fail("the app needs itself", "remove it", "needs", name)
 		case needed == nil && r.stack.tree.get("apps", name) != nil: // it was reported
 		case needed == nil:
+			names := r.stack.appNames()
 			hint := "the apps are " + strings.Join(names, ", ")
 			if near := didYouMean(name, names); near != "" {
 				hint = near

@@ -174,8 +174,7 @@ func startsLate(r *review) {
 // jobOnlyStarted warns of an app that does not wait for the end of a job.
 func jobOnlyStarted(r *review) {
 	for _, name := range slices.Sorted(maps.Keys(r.app.Needs)) {
-		needed := slices.IndexFunc(r.stack.Apps, func(a *App) bool { return a.Name == name })
-		if needed >= 0 && r.stack.Apps[needed].Kind == JobKind && r.app.Needs[name] == Started {
+		if needed := r.stack.App(name); needed != nil && needed.Kind == JobKind && r.app.Needs[name] == Started {
 			r.fail(quote(name)+" is a job, and started does not wait for its end", "write needs: {"+name+": complete}", "needs", name)
 		}
 	}
