@@ -213,3 +213,29 @@ func TestSecretsAreNamedByTheirContent(t *testing.T) {
 		t.Error("two stacks call the same value alike")
 	}
 }
+
+// TestJobsAreNamedByWhatTheyDo: what can be changed in place is no reason to do
+// it again.
+func TestJobsAreNamedByWhatTheyDo(t *testing.T) {
+	name := func(ttl int64, image string) string {
+		job := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "batch/v1", "kind": "Job",
+			"metadata": map[string]any{"name": "migrate", "namespace": "shop", "labels": map[string]any{apply.LabelContent: apply.ContentTemplate}},
+			"spec": map[string]any{
+				"ttlSecondsAfterFinished": ttl,
+				"template":                map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": "migrate", "image": image}}}},
+			},
+		}}
+		named, err := apply.Named([]*unstructured.Unstructured{job}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return named[0].GetName()
+	}
+	if a, b := name(60, "a:1"), name(3600, "a:1"); a != b {
+		t.Errorf("another ttl makes another job: %s and %s", a, b)
+	}
+	if a, b := name(60, "a:1"), name(60, "a:2"); a == b {
+		t.Errorf("another image makes the same job: %s", a)
+	}
+}

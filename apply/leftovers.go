@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -16,6 +17,9 @@ func (p *planner) leftovers() []item {
 	}
 	items := slices.Clone(p.base.inventory)
 	for _, key := range sortedKeys(p.live) {
+		if metav1.GetControllerOf(p.live[key]) != nil {
+			continue // what a controller made, such as a run of a CronJob, is not the stack's to delete
+		}
 		if !slices.ContainsFunc(items, func(i item) bool { return i.ObjectKey == key }) {
 			items = append(items, item{ObjectKey: key})
 		}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"fmt"
+	"maps"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -17,7 +18,8 @@ const (
 	// ContentKeyed names a Secret by a hash of its data that nobody can compute
 	// without the stack's random key, and makes it immutable.
 	ContentKeyed = "keyed"
-	// ContentTemplate names an object, a Job, by a hash of its spec.
+	// ContentTemplate names an object, a Job, by a hash of what it does: its spec
+	// without what can be changed in place.
 	ContentTemplate = "template"
 )
 
@@ -65,9 +67,23 @@ func Named(objects []*unstructured.Unstructured, key []byte) ([]*unstructured.Un
 		if !ok {
 			return nil, fmt.Errorf("%s: has no spec to be named by (label %s)", keyOf(o), LabelContent)
 		}
-		rename(o, sum(canonical(spec)))
+		rename(o, sum(canonical(unchangeable(spec))))
 	}
 	return named, nil
+}
+
+// unchangeable is the part of a Job's spec that says what it does. The rest can
+// be changed in place, and is no reason to do it again.
+func unchangeable(spec any) any {
+	fields, ok := spec.(map[string]any)
+	if !ok {
+		return spec
+	}
+	fields = maps.Clone(fields)
+	for _, name := range []string{"activeDeadlineSeconds", "backoffLimit", "parallelism", "suspend", "ttlSecondsAfterFinished"} {
+		delete(fields, name)
+	}
+	return fields
 }
 
 // nameSecret gives a Secret its final name, if there is a key.

@@ -120,6 +120,7 @@ func (c *scope) reference(value schema.SecretValue, key string, path []string) s
 // that are no files.
 func (c *scope) variables(p *schema.Program, path []string) map[string]schema.Env {
 	vars := maps.Clone(p.Env)
+	keys := keysOf(slices.Sorted(maps.Keys(p.Secrets)))
 	for name, value := range p.Secrets {
 		if strings.HasPrefix(name, "/") {
 			continue
@@ -127,7 +128,7 @@ func (c *scope) variables(p *schema.Program, path []string) map[string]schema.En
 		if vars == nil {
 			vars = make(map[string]schema.Env)
 		}
-		vars[name] = schema.Env{Secret: c.reference(value, name, path)}
+		vars[name] = schema.Env{Secret: c.reference(value, keys[name], path)}
 	}
 	return vars
 }
@@ -159,7 +160,7 @@ func keysOf(names []string) map[string]string {
 	for _, name := range names {
 		key := notKey.ReplaceAllString(strings.ReplaceAll(strings.TrimPrefix(name, "/"), "/", "."), "_")
 		key = key[max(0, len(key)-250):]
-		if strings.Trim(key, ".") == "" {
+		if key == "" || key == "." || strings.HasPrefix(key, "..") { // no names of files
 			key = "_" + key
 		}
 		for i, base := 2, key; taken[key]; i++ {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -31,6 +32,11 @@ func manifests(s *schema.Stack, namespace string) Objects {
 			LabelNamespace: namespace,
 		})
 		object.SetLabels(labels)
+		// It repeats all values, those of Secrets among them.
+		if annotations := object.GetAnnotations(); annotations[core.LastAppliedConfigAnnotation] != "" {
+			delete(annotations, core.LastAppliedConfigAnnotation)
+			object.SetAnnotations(annotations)
+		}
 		objects = append(objects, object)
 	}
 	return objects

@@ -243,3 +243,20 @@ func TestNamespaceIsRequired(t *testing.T) {
 		t.Error("want an error")
 	}
 }
+
+// TestClaimsKeepTheirNames: a claim is found by its name, so another volume
+// never changes it, and two that would have one name are refused.
+func TestClaimsKeepTheirNames(t *testing.T) {
+	const app = "name: shop\napps:\n  web: {image: 'a:1.0', kind: worker, volumes: {/var/lib: 1Gi, %s}}\n"
+	objects := renderText(t, strings.ReplaceAll(app, "%s", "/var-lib: tmp"), "")
+	if find(objects, "PersistentVolumeClaim/web-var-lib") == nil {
+		t.Errorf("the claim has another name:\n%s", yamlText(t, objects))
+	}
+	s, err := schema.Load(t.Context(), schema.Options{Filename: "-", Stdin: strings.NewReader(strings.ReplaceAll(app, "%s", "/var-lib: 2Gi"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Render(s, Options{Namespace: "shop"}); err == nil || !strings.Contains(err.Error(), "has the same name in Kubernetes") {
+		t.Errorf("two claims of one name: %v", err)
+	}
+}

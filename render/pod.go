@@ -251,7 +251,8 @@ func spread(c *scope) []*corev1.TopologySpreadConstraintApplyConfiguration {
 		}
 		out = append(out, constraint)
 	}
-	if pods, _ := c.app.Pods(); pods >= 2 {
+	pods, _ := c.app.Pods()
+	if pods >= 2 || c.app.Autoscale != nil && c.app.Autoscale.Max >= 2 {
 		add("kubernetes.io/hostname", c.app.Spread.Host)
 		add("topology.kubernetes.io/zone", c.app.Spread.Zone)
 	}

@@ -1,6 +1,8 @@
 package render
 
 import (
+	"cmp"
+
 	"k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
@@ -61,8 +63,8 @@ func probe(app *schema.Program, p *schema.Probe) *corev1.ProbeApplyConfiguration
 
 func httpGet(app *schema.Program, get *schema.HTTPGet) *corev1.HTTPGetActionApplyConfiguration {
 	out := corev1.HTTPGetAction().WithPort(probePort(app, get.Port))
-	if get.Path != "" {
-		out.WithPath(get.Path)
+	if path := cmp.Or(get.Path, app.Health.Path); path != "" {
+		out.WithPath(path)
 	}
 	if get.Host != "" {
 		out.WithHost(get.Host)

@@ -3,6 +3,7 @@ package render
 import (
 	"cmp"
 	"reflect"
+	"slices"
 
 	"k8s.io/api/core/v1"
 	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
@@ -72,10 +73,19 @@ func containerSecurity(c *scope, p *schema.Program, path ...string) *corev1.Secu
 		}
 	}
 	c.into(p.Security.ContainerContext, out, append(path, "security", "container")...)
+	if raw, _ := p.Security.ContainerContext.(map[string]any); raw["allowPrivilegeEscalation"] == nil && gainsPrivileges(out) {
+		out.AllowPrivilegeEscalation = nil // the server refuses both
+	}
 	if reflect.ValueOf(*out).IsZero() {
 		return nil
 	}
 	return out
+}
+
+// gainsPrivileges reports a context with which escalation cannot be forbidden.
+func gainsPrivileges(context *corev1.SecurityContextApplyConfiguration) bool {
+	return context.Privileged != nil && *context.Privileged ||
+		context.Capabilities != nil && slices.Contains(context.Capabilities.Add, "SYS_ADMIN")
 }
 
 func isRestricted(preset string) bool { return preset == "restricted" || preset == "hardened" }

@@ -26,7 +26,11 @@ func service(c *scope) []any {
 	default:
 		spec.WithSelector(c.selector()).WithType(v1.ServiceTypeClusterIP)
 		for _, port := range ports {
-			spec.WithPorts(servicePort(port.Name, port.Port, port.Protocol))
+			out := servicePort(port.Name, port.Port, port.Protocol)
+			if port.Target != 0 {
+				out.WithTargetPort(intstr.FromInt32(port.Target))
+			}
+			spec.WithPorts(out)
 		}
 		if own != nil && own.Type != "" {
 			spec.WithType(v1.ServiceType(own.Type))
@@ -50,10 +54,10 @@ func servicePort(name string, number int32, protocol string) *corev1.ServicePort
 }
 
 // governing emits the headless Service that gives each pod of a stateful app a
-// name of its own, unless the app's Service does so. Pods are found before they
+// name of its own. Pods are found before they
 // are ready, since they must find each other to become it.
 func governing(c *scope) []any {
-	if c.app.Kind != schema.Stateful || governingName(c) == c.app.Name {
+	if c.app.Kind != schema.Stateful {
 		return nil
 	}
 	spec := corev1.ServiceSpec().
@@ -70,10 +74,6 @@ func governing(c *scope) []any {
 		WithSpec(spec))
 }
 
-// governingName is the Service whose name the pods are found under.
-func governingName(c *scope) string {
-	if own := c.app.Service; own != nil && own.Headless && len(c.app.ServicePorts()) > 0 {
-		return c.app.Name
-	}
-	return c.app.Name + "-pods"
-}
+// governingName is the Service whose name the pods are found under. It never
+// changes, since a StatefulSet cannot change it.
+func governingName(c *scope) string { return c.app.Name + "-pods" }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -70,6 +71,9 @@ func mounts(c *scope) *mounted {
 	names := volumeNames(c.app)
 	for _, path := range slices.Sorted(maps.Keys(c.app.Volumes)) {
 		m.taken[names[path]] = true
+		if other := c.sameClaim(names, path); other != "" {
+			c.fail("has the same name in Kubernetes as the volume at "+other, "mount one of the two elsewhere", "volumes", path)
+		}
 		if volume := appVolume(c, names[path], c.app.Volumes[path]); volume != nil {
 			m.volumes = append(m.volumes, volume)
 		}
@@ -225,25 +229,44 @@ func (m *mounted) unique(name string, path []string) string {
 	return name
 }
 
+// sameClaim returns the path of a claim whose name another one has, "" when
+// there is none.
+func (c *scope) sameClaim(names map[string]string, path string) string {
+	if !c.app.Volumes[path].IsClaim() || names[path] == volumeName(path) {
+		return ""
+	}
+	for _, other := range c.app.Claims() {
+		if names[other] == volumeName(path) {
+			return other
+		}
+	}
+	return ""
+}
+
 var notVolume = regexp.MustCompile(`[^a-z0-9]+`)
 
 // volumeNames names the volumes of an app after the paths they are mounted at.
-// The name of a claim can never change, so it depends on its own path only,
-// unless two paths differ in nothing that a name can have.
+// The name of a claim can never change, so it depends on its own path only: two
+// claims whose paths differ in nothing that a name can have are refused.
 func volumeNames(app *schema.App) map[string]string {
 	names, taken := make(map[string]string), make(map[string]bool)
-	for _, path := range slices.Sorted(maps.Keys(app.Volumes)) {
-		name := strings.Trim(notVolume.ReplaceAllString(strings.ToLower(path), "-"), "-")
-		if len(name) > 50 {
-			name = strings.Trim(name[len(name)-50:], "-")
-		}
-		if name == "" {
-			name = "volume"
-		}
+	claims := app.Claims()
+	rest := slices.DeleteFunc(slices.Sorted(maps.Keys(app.Volumes)), func(path string) bool { return slices.Contains(claims, path) })
+	for _, path := range slices.Concat(claims, rest) {
+		name := volumeName(path)
 		for i, base := 2, name; taken[name]; i++ {
 			name = base + "-" + strconv.Itoa(i)
 		}
 		names[path], taken[name] = name, true
 	}
 	return names
+}
+
+// volumeName makes a name of a path.
+func volumeName(path string) string {
+	name := strings.Trim(notVolume.ReplaceAllString(strings.ToLower(path), "-"), "-")
+	if len(name) > 50 {
+		name = strings.Trim(name[len(name)-50:], "-")
+	}
+	return cmp.Or(name, "volume")
 }

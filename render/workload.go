@@ -124,6 +124,9 @@ func daemonSet(c *scope) any {
 	case raw != nil:
 		rolling := appsv1.RollingUpdateDaemonSet()
 		rolling.MaxSurge, rolling.MaxUnavailable = intOrPercentOf(raw.MaxSurge), intOrPercentOf(raw.MaxUnavailable)
+		if raw.MaxSurge != nil && raw.MaxUnavailable == nil {
+			rolling.WithMaxUnavailable(intstr.FromInt32(0)) // the server's default is 1, and refused beside a surge
+		}
 		strategy.WithRollingUpdate(rolling)
 	}
 	spec := appsv1.DaemonSetSpec().

@@ -55,6 +55,9 @@ type ServicePort struct {
 	Name     string
 	Port     int32
 	Protocol string
+	// Target is the number of a sidecar's port, 0 for a port of the app: API
+	// servers before 1.32 do not find a sidecar's port by its name.
+	Target int32
 }
 
 // ServicePorts returns the ports of the app's Service by name, none when there
@@ -98,7 +101,7 @@ func (a *App) ServicePorts() []ServicePort {
 			if a.Service != nil && a.Service.Ports[name] != 0 {
 				number = a.Service.Ports[name]
 			}
-			ports = append(ports, ServicePort{Name: name, Port: number, Protocol: port.Protocol})
+			ports = append(ports, ServicePort{Name: name, Port: number, Protocol: port.Protocol, Target: port.Port})
 		}
 	}
 	return ports

@@ -1,13 +1,10 @@
 package schema
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -25,7 +22,7 @@ func cleanPath(name string) string { return path.Clean(name) }
 // attach reads the files that a description refers to. They are below its
 // directory: neither .. nor a symbolic link leads out of it.
 func (s *Stack) attach(dir string) []Error {
-	below := &directory{name: cmp.Or(dir, ".")}
+	below := &directory{name: dir}
 	defer below.close()
 	var errs []Error
 	for _, app := range s.Apps {
@@ -36,34 +33,12 @@ func (s *Stack) attach(dir string) []Error {
 	return append(errs, s.attachManifests(below)...)
 }
 
-// directory is a directory that nothing leads out of. It is opened when it is
-// first used.
-type directory struct {
-	name string
-	root *os.Root
-}
-
 // ReadFile returns the content of a regular file below the directory of the
 // description. Its errors name the file and never the content.
 func (s *Stack) ReadFile(name string) ([]byte, error) {
-	below := &directory{name: cmp.Or(s.Dir, ".")}
+	below := &directory{name: s.Dir}
 	defer below.close()
-	return below.read(name)
-}
-
-func (d *directory) open() (*os.Root, error) {
-	if d.root != nil {
-		return d.root, nil
-	}
-	root, err := os.OpenRoot(d.name)
-	d.root = root
-	return root, err
-}
-
-func (d *directory) close() {
-	if d.root != nil {
-		d.root.Close()
-	}
+	return below.content(name)
 }
 
 // attachFiles fills the data of a container's files.
@@ -75,13 +50,13 @@ func (r *review) attachFiles(below *directory, p *Program, path []string) {
 		if file.Content != nil {
 			file.Data = []byte(*file.Content)
 		} else if file.Source != "" {
-			data, err := below.read(file.Source)
+			data, err := below.content(file.Source)
 			if err != nil {
 				r.fail(err.Error(), "paths are relative to the directory of the description", append(at, "source")...)
 				continue
 			}
 			file.Data = data
-			r.stack.Files = append(r.stack.Files, filepath.Join(below.name, filepath.FromSlash(file.Source)))
+			r.stack.Files = append(r.stack.Files, below.shown(file.Source))
 		}
 		if total += len(file.Data); total > maxFiles {
 			r.fail("the files are larger than 1 MB together, which a config map cannot hold", "put large files into the image or on a volume", at...)
@@ -91,50 +66,13 @@ func (r *review) attachFiles(below *directory, p *Program, path []string) {
 	}
 }
 
-// read returns the content of a regular file.
-func (d *directory) read(name string) ([]byte, error) {
-	root, err := d.open()
-	if err != nil {
-		return nil, err
-	}
-	info, err := root.Stat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no file %s", shown(name))
-	case leadsOut(err):
-		return nil, fmt.Errorf("%s leads out of the directory of the description", shown(name))
-	case err != nil:
-		return nil, fmt.Errorf("%s cannot be read: %w", shown(name), innermost(err))
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file", shown(name))
-	}
-	file, err := root.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", shown(name), innermost(err))
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
+// content returns the content of a file that a description refers to.
+func (d *directory) content(name string) ([]byte, error) {
+	data, err := d.read(name, maxBytes)
 	if err == nil && len(data) > maxBytes {
-		err = errors.New("it is larger than 8 MiB")
+		err = fmt.Errorf("%s is larger than 8 MiB", shown(d.shown(name)))
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", shown(name), innermost(err))
-	}
-	return data, nil
-}
-
-// leadsOut reports the error of os.Root for symbolic links that lead out of it.
-func leadsOut(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "path escapes from parent")
-}
-
-// innermost drops the operation and the path that an error of os begins with.
-func innermost(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		return at.Err
-	}
-	return err
+	return data, err
 }
 
 // attachManifests reads the objects of all manifests.
@@ -164,13 +102,13 @@ func (s *Stack) attachManifests(below *directory) []Error {
 				continue
 			}
 			seen[name] = true
-			data, err := below.read(name)
+			data, err := below.content(name)
 			if err != nil {
 				at.Msg = err.Error()
 				errs = append(errs, at)
 				continue
 			}
-			shownName := filepath.Join(below.name, filepath.FromSlash(name))
+			shownName := below.shown(name)
 			s.Files = append(s.Files, shownName)
 			manifests, wrong := readManifests(shownName, data)
 			s.Manifests = append(s.Manifests, manifests...)
@@ -214,11 +152,8 @@ func (d *directory) match(glob string) ([]string, error) {
 		}
 		return nil
 	})
-	switch {
-	case leadsOut(err):
-		return nil, fmt.Errorf("%s leads out of the directory of the description", shown(fixed))
-	case err != nil:
-		return nil, fmt.Errorf("%s cannot be read: %w", shown(fixed), innermost(err))
+	if err != nil {
+		return nil, d.explained(err)
 	}
 	slices.Sort(names)
 	return names, nil
@@ -285,14 +220,24 @@ func readManifests(file string, text []byte) ([]Manifest, []Error) {
 	if errs := in.check(); len(errs) > 0 {
 		return nil, errs
 	}
-	documents, errs := in.documents()
+	documents, wrong := in.documents()
+	errs := []Error(wrong)
+	hide := holdsSecret.Match(in.text)
+	for i := range errs {
+		if hide {
+			errs[i].Msg, errs[i].Hint, errs[i].Hidden = "is not valid here", "the line is not shown, since the file holds a Secret", true
+		}
+	}
 	var out []Manifest
 	for _, n := range documents {
-		manifests, wrong := manifestsOf(n)
+		manifests, wrong := manifestsOf(n, hide)
 		out, errs = append(out, manifests...), append(errs, wrong...)
 	}
 	return out, errs
 }
+
+// holdsSecret finds a Secret in a text, whether or not that can be parsed.
+var holdsSecret = regexp.MustCompile(`(?m)kind["']?\s*:\s*["']?Secret\b`)
 
 // documents parses the text: YAML may hold several.
 func (in *input) documents() ([]*node, Errors) {
@@ -303,16 +248,20 @@ func (in *input) documents() ([]*node, Errors) {
 	return yamlDocuments(in.file, in.text)
 }
 
+// serverMetadata is what the API server wrote into an object that was read
+// from a cluster.
+var serverMetadata = []string{"creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
+
 // manifestsOf checks that a document is an object of Kubernetes, or a list of
-// them.
-func manifestsOf(n *node) ([]Manifest, []Error) {
+// them. What hide is set for is said without showing a value.
+func manifestsOf(n *node, hide bool) ([]Manifest, []Error) {
 	if n == nil || n.kind == nullKind {
 		return nil, nil
 	}
-	c := &checker{}
+	c := &checker{hide: hide}
 	c.tree(n, &shape{}, nil)
 	fail := func(n *node, msg, hint string) {
-		c.errs = append(c.errs, Error{Pos: n.at(), Msg: msg, Hint: hint})
+		c.errs = append(c.errs, Error{Pos: n.at(), Msg: msg, Hint: hint, Hidden: hide})
 	}
 	kind := n.get("kind")
 	switch name := n.get("metadata", "name"); {
@@ -323,7 +272,7 @@ func manifestsOf(n *node) ([]Manifest, []Error) {
 	case strings.HasSuffix(kind.text, "List") && n.get("items") != nil:
 		var out []Manifest
 		for _, item := range n.get("items").items {
-			manifests, errs := manifestsOf(item)
+			manifests, errs := manifestsOf(item, hide)
 			out, c.errs = append(out, manifests...), append(c.errs, errs...)
 		}
 		return out, c.errs
@@ -334,6 +283,16 @@ func manifestsOf(n *node) ([]Manifest, []Error) {
 		}
 		fail(n, "the object has no name", hint)
 	default:
+		for _, field := range []string{"labels", "annotations"} {
+			for _, value := range n.get("metadata", field).children() {
+				if value.kind != textKind {
+					fail(value, "want text", "put it in quotes")
+				}
+			}
+		}
+		for _, name := range serverMetadata {
+			n.get("metadata").remove(name)
+		}
 		object, _ := n.tree().(map[string]any)
 		delete(object, "status")
 		return []Manifest{{Pos: n.pos, Object: object, tree: n}}, c.errs

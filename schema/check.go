@@ -22,6 +22,8 @@ type checker struct {
 	apps []string
 	// trial says that only the number of errors counts.
 	trial bool
+	// hide says that values may be secret.
+	hide bool
 }
 
 func (c *checker) fail(n *node, path []string, msg, hint string) {
@@ -120,7 +122,12 @@ func (c *checker) tree(n *node, s *shape, path []string) {
 	for i, item := range n.items {
 		c.tree(item, s, append(path[:len(path):len(path)], "["+strconv.Itoa(i)+"]"))
 	}
-	if n.plain && n.kind != nullKind && ambiguous(n.text) {
+	switch {
+	case !n.plain || n.kind == nullKind || !ambiguous(n.text):
+	case c.hide:
+		n.bad = true
+		c.errs = append(c.errs, Error{Pos: n.at(), Path: join(path...), Msg: "is read as different values by different parsers", Hint: "put it in quotes", Hidden: true})
+	default:
 		c.fail(n, path, shown(n.text)+" is read as different values by different parsers", eitherNumberOrText(n.text))
 	}
 }

@@ -35,6 +35,8 @@ type Error struct {
 	Path string // such as apps.web.port, as the user wrote it
 	Msg  string
 	Hint string
+	// Hidden says that the line may hold a secret value: show its place only.
+	Hidden bool
 }
 
 // Error returns "file:line:col: path: msg" without the hint.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,12 +20,77 @@ const (
 	maxEntries  = 10_000 // of a directory that is looked into
 )
 
-// cueDir is what a description may read beside itself: regular files at or
+// directory is what a description may read beside itself: regular files at or
 // below the directory it is in. A symbolic link may not lead out of it, nor
-// may a path with "..".
-type cueDir struct {
+// may a path with "..". It is opened when it is first used.
+type directory struct {
 	name string // as the user typed it, for positions
 	root *os.Root
+}
+
+func (d *directory) open() (*os.Root, error) {
+	if d.root == nil {
+		root, err := os.OpenRoot(cmp.Or(d.name, "."))
+		if err != nil {
+			return nil, err
+		}
+		d.root = root
+	}
+	return d.root, nil
+}
+
+func (d *directory) close() {
+	if d.root != nil {
+		d.root.Close()
+	}
+}
+
+// shown returns the path of a file as it can be opened from the working
+// directory.
+func (d *directory) shown(file string) string {
+	return filepath.Join(d.name, filepath.FromSlash(file))
+}
+
+// read returns the content of a regular file of at most limit bytes, of a
+// larger one a byte more; its path is below the directory, with slashes.
+func (d *directory) read(file string, limit int) ([]byte, error) {
+	root, err := d.open()
+	if err != nil {
+		return nil, err
+	}
+	if !filepath.IsLocal(filepath.FromSlash(file)) {
+		return nil, fmt.Errorf("%s leads out of the directory of the description", shown(file))
+	}
+	text, err := readRegular(root.Stat, root.OpenFile, filepath.FromSlash(file), limit)
+	if err != nil {
+		return nil, d.explained(err)
+	}
+	return text, nil
+}
+
+// explained says in the user's words, and by a path that can be opened, why a
+// file was not read.
+func (d *directory) explained(err error) error {
+	var irregular *irregularError
+	if errors.As(err, &irregular) {
+		return &irregularError{d.shown(irregular.name)}
+	}
+	var at *fs.PathError
+	switch {
+	case !errors.As(err, &at):
+		return err
+	case strings.Contains(at.Err.Error(), "escapes"): // what os.Root says
+		return fmt.Errorf("%s leads out of the directory of the description", shown(d.shown(at.Path)))
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no file %s", shown(d.shown(at.Path)))
+	}
+	return fmt.Errorf("%s cannot be read: %w", shown(d.shown(at.Path)), at.Err)
+}
+
+// cueDir is the directory of a description in CUE, of which only so much is
+// read.
+type cueDir struct {
+	directory
 	left int      // bytes that may still be read
 	read []string // files that were read, as shown
 }
@@ -32,20 +98,9 @@ type cueDir struct {
 // openCUEDir opens the directory of the description file, of which size
 // bytes were read before.
 func openCUEDir(file string, size int) (*cueDir, error) {
-	name := filepath.Dir(file)
-	root, err := os.OpenRoot(name)
-	if err != nil {
-		return nil, err
-	}
-	return &cueDir{name: name, root: root, left: maxBytes - size}, nil
-}
-
-func (d *cueDir) close() { d.root.Close() }
-
-// shown returns the path of a file as it can be opened from the working
-// directory.
-func (d *cueDir) shown(file string) string {
-	return filepath.Join(d.name, filepath.FromSlash(file))
+	d := &cueDir{directory: directory{name: filepath.Dir(file)}, left: maxBytes - size}
+	_, err := d.open()
+	return d, err
 }
 
 // names returns the files directly in dir whose name ends like suffix, sorted.
@@ -82,12 +137,9 @@ func (d *cueDir) text(file string) ([]byte, error) {
 	if len(d.read) >= maxCUEFiles {
 		return nil, fmt.Errorf("more than %d files", maxCUEFiles)
 	}
-	if !filepath.IsLocal(filepath.FromSlash(file)) {
-		return nil, fmt.Errorf("%s leads out of the directory of the description", file)
-	}
-	text, err := readRegular(d.root.Stat, d.root.OpenFile, filepath.FromSlash(file), d.left)
+	text, err := d.directory.read(file, d.left)
 	if err != nil {
-		return nil, d.explained(err)
+		return nil, err
 	}
 	d.left -= len(text)
 	d.read = append(d.read, d.shown(file))
@@ -100,23 +152,6 @@ func (d *cueDir) forget(file string) {
 	if last := len(d.read) - 1; last >= 0 && d.read[last] == d.shown(file) {
 		d.read = d.read[:last]
 	}
-}
-
-// explained says in the user's words, and by a path that can be opened, why a
-// file was not read.
-func (d *cueDir) explained(err error) error {
-	var irregular *irregularError
-	if errors.As(err, &irregular) {
-		return &irregularError{d.shown(irregular.name)}
-	}
-	var at *fs.PathError
-	switch {
-	case !errors.As(err, &at):
-		return err
-	case strings.Contains(at.Err.Error(), "escapes"):
-		return fmt.Errorf("%s leads out of the directory of the description", d.shown(at.Path))
-	}
-	return fmt.Errorf("%s: %w", d.shown(at.Path), at.Err)
 }
 
 // readRegular reads a regular file of at most limit bytes; of a larger one it

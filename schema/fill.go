@@ -71,6 +71,13 @@ func fillApp(app, defaults *node) {
 // fields that its kind has not, ways to a port it does not have, and parts of
 // an update that its workload does not know.
 func dropInherited(app *node, kind Kind) {
+	if app.get("service", "external") != nil { // a name for another host has no pods
+		for _, name := range slices.Clone(app.names) {
+			if app.fields[name].inherited && !slices.Contains([]string{"service", "labels", "annotations"}, name) {
+				app.remove(name)
+			}
+		}
+	}
 	drop := func(n *node, name string) {
 		if field := n.get(name); field != nil && field.inherited {
 			n.remove(name)

@@ -120,6 +120,8 @@ func (s *shape) toAdd(name string) string {
 func (s *shape) insteadOfNull() string {
 	const hint = "remove the line; null takes away what defaults wrote, or in an environment what the file wrote"
 	switch {
+	case s.name == "#App":
+		return "indent the fields of the app below its name, or remove it"
 	case s.short["string"] == "value" || s.free && s.kind == cue.StringKind:
 		return `write "" for an empty text, or ` + hint
 	case s.short["false"] == "enabled" || s.short["bool"] == "enabled" || s.short["go"] == "health" || s.kind&cue.BoolKind != 0:

@@ -159,6 +159,11 @@ func checkAll(root *node) []Error {
 		over.check(environments, s.fields["environments"], nil, []string{"environments"})
 		base.errs = append(base.errs, over.errs...)
 		base.errs = append(base.errs, knownApps(root, environments)...)
+		if n := environments.get("base"); n != nil {
+			base.errs = append(base.errs, Error{
+				Pos: n.key, Path: "environments.base", Msg: "the name is that of the description without an environment", Hint: "call it dev, test or common",
+			})
+		}
 	}
 	return base.errs
 }

@@ -24,6 +24,7 @@ var rules = []struct {
 	{gatewayFits, "gateway", []string{"kind", "ports", "service"}},
 	{probesFit, "health", []string{"ports"}},
 	{envHasSource, "env", nil},
+	{secretsApart, "secrets", []string{"env", "envFrom"}},
 	{updateMoves, "update", []string{"kind", "update", "volumes"}},
 	{shutdownFits, "shutdown", []string{"kind", "ports", "service", "sidecars", "shutdown"}},
 	{limitsCoverRequests, "resources", nil},

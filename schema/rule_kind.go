@@ -21,6 +21,7 @@ var meaning = []struct {
 	{"service", []Kind{Web, Worker, Stateful, Daemon}, "remove it; a program that ends answers nobody"},
 	{"ingress", []Kind{Web, Worker, Stateful, Daemon}, "remove it; a program that ends answers nobody"},
 	{"gateway", []Kind{Web, Worker, Stateful, Daemon}, "remove it; a program that ends answers nobody"},
+	{"health", []Kind{Web, Worker, Stateful, Daemon}, "remove it; nobody asks a program that ends whether it is ready"},
 	{"autoscale", []Kind{Web, Worker, Stateful}, "remove it"},
 	{"schedule", []Kind{Cron}, "remove it, or write kind: cron"},
 	{"job", []Kind{JobKind, Cron}, "remove it, or write kind: job"},

@@ -26,6 +26,65 @@ func envHasSource(r *review) {
 	})
 }
 
+// secretsApart refuses a reference to a Secret that stackctl makes itself: its
+// name ends with a hash, and a Secret of the user's by that name would be lost
+// between the two.
+func secretsApart(r *review) {
+	r.programs(func(p *Program, path ...string) {
+		check := func(name string, at ...string) {
+			owner := r.stack.makesSecret(name)
+			if owner == nil {
+				return
+			}
+			r.fail("the secret "+name+" is made for "+quote(owner.Name)+", and has another name in the cluster, which ends with a hash of its content",
+				"read the value here, too: secrets: {NAME: {fromEnv: ...}}; a secret of your own needs another name", append(path[:len(path):len(path)], at...)...)
+		}
+		for _, name := range slices.Sorted(maps.Keys(p.Env)) {
+			check(p.Env[name].Secret.Name, "env", name)
+		}
+		for i, source := range p.EnvFrom {
+			if name, ok := strings.CutPrefix(source.From, "secret/"); ok {
+				check(name, "envFrom", fmt.Sprintf("[%d]", i))
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
+			check(p.Secrets[name].Secret.Name, "secrets", name)
+		}
+	})
+}
+
+// makesSecret returns the app for which a Secret of a name is made, nil when
+// none is.
+func (s *Stack) makesSecret(name string) *App {
+	base, ok := strings.CutSuffix(name, "-secrets")
+	if !ok {
+		return nil
+	}
+	if app := s.App(base); app != nil && app.hasOwnSecrets() {
+		return app
+	}
+	for i := range base { // a container beside the app's
+		if app := s.App(base[:i]); base[i] == '-' && app != nil {
+			for _, containers := range []map[string]Container{app.Init, app.Sidecars} {
+				if container, ok := containers[base[i+1:]]; ok && container.hasOwnSecrets() {
+					return app
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// hasOwnSecrets reports whether values are read at apply.
+func (p *Program) hasOwnSecrets() bool {
+	for _, value := range p.Secrets {
+		if value.FromEnv != "" || value.FromFile != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // updateMoves checks that an update can begin, go on and end, and is one that
 // apps of this kind have.
 func updateMoves(r *review) {
@@ -106,6 +165,9 @@ func (r *review) rollingFits(rolling *RollingUpdate) {
 	}
 	if rolling.Partition != nil && r.app.Kind != Stateful {
 		r.fail("only a stateful app has numbered pods", "remove it", "update", "rollingUpdate", "partition")
+	}
+	if rolling.MaxUnavailable != nil && rolling.MaxUnavailable.isZero() && r.app.Kind == Stateful {
+		r.fail("with 0 no pod could be updated", "write 1, or remove it", "update", "rollingUpdate", "maxUnavailable")
 	}
 	if rolling.MaxSurge != nil && r.app.Kind == Stateful {
 		r.fail("has no meaning for a stateful app", "remove it", "update", "rollingUpdate", "maxSurge")

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math/big"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +55,8 @@ func (s *Stack) warnings() []Error {
 		budgetBlocks(r)
 		volumeOfRoot(r)
 		startsLate(r)
+		manyCores(r)
+		openSecrets(r)
 		jobOnlyStarted(r)
 		out = append(out, r.errs...)
 	}
@@ -178,4 +182,28 @@ func jobOnlyStarted(r *review) {
 			r.fail(quote(name)+" is a job, and started does not wait for its end", "write needs: {"+name+": complete}", "needs", name)
 		}
 	}
+}
+
+// manyCores warns of a number of cores that was meant as thousandths.
+func manyCores(r *review) {
+	r.programs(func(p *Program, path ...string) {
+		if cpu := p.Resources.CPU; cpu != "" && cpu.amount().Cmp(big.NewRat(32, 1)) > 0 {
+			r.fail(fmt.Sprintf("asks for %s cores, which few nodes have", cpu), fmt.Sprintf("for thousandths of a core write %sm", strings.TrimSuffix(string(cpu), "m")),
+				append(path[:len(path):len(path)], "resources", "cpu")...)
+		}
+	})
+}
+
+var secretName = regexp.MustCompile(`(?i)(^|_)(password|passwd|passphrase|secret|token|api_?key|private_?key|credentials)$`)
+
+// openSecrets warns of what looks like a secret and stands in the file.
+func openSecrets(r *review) {
+	r.programs(func(p *Program, path ...string) {
+		for _, name := range slices.Sorted(maps.Keys(p.Env)) {
+			if value := p.Env[name].Value; value != nil && *value != "" && secretName.MatchString(name) {
+				r.fail("looks like a secret, and everybody who may see the pods can read it", "write secrets: {"+name+": {secret: name/key}}, or {fromEnv: "+name+"}",
+					append(path[:len(path):len(path)], "env", name)...)
+			}
+		}
+	})
 }

@@ -144,7 +144,7 @@ func (a *answers) description(withSchema bool) []byte {
 	if withSchema {
 		line("# yaml-language-server: $schema=%s", schemaFile)
 	}
-	line("# All fields: `stackctl explain app`. What it comes to: `stackctl render`.")
+	line("# All fields: `stackctl explain`. What it comes to: `stackctl render`.")
 	line("")
 	line("name: %s", yamlText(a.name))
 	line("apps:")

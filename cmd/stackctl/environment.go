@@ -42,7 +42,7 @@ come to. No cluster is asked.` + exitCodes(exitUsage),
 type oneFile struct{ name string }
 
 func (f *oneFile) set(c *cobra.Command) {
-	c.Flags().VarP((*name)(&f.name), "file", "f", "`FILE` that describes a stack, - for stdin\n(default stack.yaml, stack.json or stack.cue here)")
+	c.Flags().VarP((*name)(&f.name), "file", "f", "`FILE` that describes a stack, - for YAML or JSON on stdin\n(default stack.yaml, stack.json or stack.cue here)")
 }
 
 type environmentListOptions struct {

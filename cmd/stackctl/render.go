@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackctl.dev/stackctl/apply"
 	"stackctl.dev/stackctl/cmd/internal/ui"
 	"stackctl.dev/stackctl/render"
 	"stackctl.dev/stackctl/schema"
@@ -31,7 +32,8 @@ func newRender(e *env) *cobra.Command {
 		Short: "print the Kubernetes objects of a description",
 		Long: `Print the Kubernetes objects that a description stands for: exactly what
 an apply would send. The same file gives the same bytes every time, on every
-machine.
+machine. Only values of secrets are left out: those of manifests are shown as
+hidden, and what "secrets" reads at apply is not read here.
 
 No cluster is asked. The namespace is -n, else the file's, else that of the
 kubeconfig's context, else "default".
@@ -95,6 +97,7 @@ func runRender(ctx context.Context, e *env, o renderOptions) error {
 	if err := o.render(families); err != nil {
 		return err
 	}
+	noteSecrets(e, families)
 	if o.directory != "" {
 		return o.writeDirectory(e, families)
 	}
@@ -106,6 +109,19 @@ func runRender(ctx context.Context, e *env, o renderOptions) error {
 		all = append(all, slices.Concat(f.objects...)...)
 	}
 	return writeObjects(e.stdout, o.output.value, all)
+}
+
+// noteSecrets says which Secrets are not what an apply would send.
+func noteSecrets(e *env, families []*family) {
+	for _, f := range families {
+		for _, objects := range f.objects {
+			for _, o := range objects {
+				if o.GetLabels()[apply.LabelContent] == apply.ContentKeyed {
+					e.note("Secret " + o.GetName() + " has no values here, and only the beginning of its name: an apply reads them")
+				}
+			}
+		}
+	}
 }
 
 // family is one description: the stack without an environment, what is

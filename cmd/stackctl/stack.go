@@ -32,7 +32,7 @@ func (f *fileFlags) set(c *cobra.Command) {
 // filesFlag adds -f.
 func filesFlag(c *cobra.Command, to *[]string) {
 	c.Flags().StringArrayVarP(to, "file", "f", nil,
-		"`FILE` that describes a stack, - for stdin; may be repeated\n(default stack.yaml, stack.json or stack.cue here)")
+		"`FILE` that describes a stack, - for YAML or JSON on stdin; may be repeated\n(default stack.yaml, stack.json or stack.cue here)")
 }
 
 func (f *fileFlags) setEnvironment(c *cobra.Command) {
@@ -299,6 +299,9 @@ func (f *refFlags) open(ctx context.Context, e *env, args []string) (*session, e
 		return nil, err
 	}
 	conn.warn(e)
+	if err := conn.expected(ctx, specs); err != nil {
+		return nil, err
+	}
 	if len(args) == 1 {
 		return newSession(conn, apply.Stack{Namespace: conn.namespace, Name: args[0]}, nil)
 	}

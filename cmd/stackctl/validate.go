@@ -116,9 +116,21 @@ func judge(ctx context.Context, e *env, file, environment string) (verdict, erro
 		if err != nil {
 			return v, err
 		}
-		v.errs = union(v.errs, one.errs) // its warnings are for who chooses it
+		v.errs = union(v.errs, within(name, one.errs)) // its warnings are for who chooses it
 	}
 	return v, nil
+}
+
+// within says of mistakes that only an environment makes in which one they are,
+// unless their place says so.
+func within(environment string, errs []schema.Error) []schema.Error {
+	out := slices.Clone(errs)
+	for i := range out {
+		if !strings.HasPrefix(out[i].Path, "environments.") {
+			out[i].Msg = "in the environment " + environment + ": " + out[i].Msg
+		}
+	}
+	return out
 }
 
 // union adds what is not there yet, in the order of the file.

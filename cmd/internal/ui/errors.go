@@ -96,7 +96,9 @@ func (t errorText) positioned(e schema.Error, kind string) {
 		path += ": "
 	}
 	t.printf("%s %s%s%s\n", styled{bold, at + ":"}, kind, path, lines(e.Msg))
-	t.snippet(e.Pos)
+	if !e.Hidden {
+		t.snippet(e.Pos)
+	}
 	t.hint(e.Hint)
 }
 
