@@ -125,6 +125,7 @@ var typing = []string{": want ", "unknown field", "does not fit: want"}
 var unseen = map[string]string{
 	"ambiguous_scalars": "YAML is read already, and quotes are lost",
 	"image_not_pinned":  "allowLatest elsewhere in the file allows it",
+	"manifest_secret":   "it is about the files that manifests names",
 }
 
 // TestExportsRefuse expects every mistake in a story that is a wrong type or an
