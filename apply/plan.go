@@ -35,6 +35,8 @@ type Target struct {
 	RollbackTo int
 	// DeleteData lets VerbDelete delete volume claims too.
 	DeleteData bool
+	// Consent is what the plan may do beyond what is harmless.
+	Consent Consent
 }
 
 // Action is what a plan does to one object.
