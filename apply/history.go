@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,6 +20,9 @@ func (e *Engine) Revision(ctx context.Context, n int) (*Revision, error) {
 	rev, err := e.records.read(ctx, n)
 	if err != nil {
 		return nil, err
+	}
+	if rev.flaw != nil {
+		return nil, fmt.Errorf("revision %d: %w", n, rev.flaw)
 	}
 	return rev, e.records.restore(ctx, rev)
 }
@@ -61,7 +63,7 @@ func Stacks(ctx context.Context, config *rest.Config, namespace string) ([]Stack
 		s := &secrets[i]
 		if name, n, ok := parseIndexName(s.Name); ok {
 			stack := Stack{Namespace: s.Namespace, Name: name}
-			found[stack] = append(found[stack], summaryOf(n, s))
+			found[stack] = append(found[stack], summaryOf(stack, n, s))
 		}
 	}
 	stacks := make([]StackSummary, 0, len(found))
@@ -120,17 +122,6 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	}
 	s.Routes = routesOf(live, pods)
 	return s, nil
-}
-
-// parseIndexName reads the stack and the number from the name of an index.
-func parseIndexName(name string) (stack string, n int, ok bool) {
-	i := strings.LastIndex(name, ".v")
-	stack, ok = strings.CutPrefix(name[:max(i, 0)], "stackctl.")
-	if !ok {
-		return "", 0, false
-	}
-	n, err := strconv.Atoi(name[i+2:])
-	return stack, n, err == nil
 }
 
 type byNamespace map[string][]*unstructured.Unstructured

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,9 +14,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // records is the history of a stack: immutable Secrets in its namespace.
@@ -35,6 +32,10 @@ type records struct {
 	cluster *cluster
 	// guard is asked before every write; it fails once the lock is lost.
 	guard func(context.Context) error
+	// known are the names of chunks that were proven a moment ago.
+	known map[string]bool
+	// cache, if any, keeps the chunks that were read: revisions share them.
+	cache *chunkCache
 }
 
 // under returns the records as a run may write them that holds the lock.
@@ -55,17 +56,24 @@ const (
 	labelRecordNS = "stackctl.dev/record-namespace"
 	labelNumber   = "stackctl.dev/revision"
 	labelStatus   = "stackctl.dev/status"
+	labelFormat   = "stackctl.dev/format"
 
 	annotationSummary = "stackctl.dev/summary"
-	keyIndex          = "index"
-	keyRandom         = "key"
+	// annotationDigest covers the status, the summary and the record's place, so
+	// that a list tells what was edited or copied by hand.
+	annotationDigest = "stackctl.dev/summary-digest"
+
+	keyIndex      = "index"
+	keyRandom     = "key"
+	keyChunk      = "chunk"
+	outcomeSuffix = ".outcome"
 )
 
 var secretsResource = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 
 func (r *records) prefix() string           { return "stackctl." + r.stack.Name + "." }
 func (r *records) indexName(n int) string   { return r.prefix() + "v" + strconv.Itoa(n) }
-func (r *records) outcomeName(n int) string { return r.indexName(n) + ".outcome" }
+func (r *records) outcomeName(n int) string { return r.indexName(n) + outcomeSuffix }
 
 func (r *records) labels(record string) map[string]string {
 	return map[string]string{
@@ -74,36 +82,120 @@ func (r *records) labels(record string) map[string]string {
 	}
 }
 
+// indexLabels are the labels of an index, but for its status.
+func indexLabels(stack Stack, n int) map[string]string {
+	labels := (&records{stack: stack}).labels("revision")
+	labels[labelNumber], labels[labelFormat] = strconv.Itoa(n), strconv.Itoa(recordFormat)
+	return labels
+}
+
+// maxRevision bounds the numbers that are taken for revisions.
+const maxRevision = 1 << 53
+
+// parseIndexName reads the stack and the number from the name of an index, as
+// indexName writes it.
+func parseIndexName(name string) (stack string, n int, ok bool) {
+	i := strings.LastIndex(name, ".v")
+	stack, ok = strings.CutPrefix(name[:max(i, 0)], "stackctl.")
+	if !ok {
+		return "", 0, false
+	}
+	n, err := strconv.Atoi(name[i+2:])
+	return stack, n, err == nil && 0 < n && n < maxRevision && strconv.Itoa(n) == name[i+2:]
+}
+
 // revisions selects the indexes by their type: labels can be edited, it cannot.
 var revisions = metav1.ListOptions{FieldSelector: "type=" + typeRevision}
 
 // list returns the summaries of all revisions, oldest first. The number of a
-// revision is in its name, so that a record whose content is damaged still
-// counts.
+// revision is in its name, so that a record whose content is damaged, or that
+// was made anew with another type, still counts.
 func (r *records) list(ctx context.Context) ([]Summary, error) {
-	secrets, err := r.cluster.listMetadata(ctx, secretsResource, r.stack.Namespace, revisions)
+	found := make([][]metav1.PartialObjectMetadata, 2)
+	err := r.cluster.each(ctx, 2, func(ctx context.Context, i int) (err error) {
+		by := revisions
+		if i == 1 {
+			by = labelled(fmt.Sprintf("%s=revision,%s=%s,%s=%s", labelRecord, labelRecordOf, r.stack.Name, labelRecordNS, r.stack.Namespace))
+		}
+		found[i], err = r.cluster.listMetadata(ctx, secretsResource, r.stack.Namespace, by)
+		return err
+	})
 	if err != nil {
 		return nil, forbidden(fmt.Errorf("read the history of %s: %w", r.stack, err))
 	}
-	all := make([]Summary, 0, len(secrets))
-	for i := range secrets {
-		if stack, n, ok := parseIndexName(secrets[i].Name); ok && stack == r.stack.Name {
-			all = append(all, summaryOf(n, &secrets[i]))
+	seen := map[int]bool{}
+	all := make([]Summary, 0, len(found[0]))
+	for i, secrets := range found {
+		for j := range secrets {
+			o := &secrets[j]
+			stack, n, ok := parseIndexName(o.Name)
+			if !ok || stack != r.stack.Name || seen[n] {
+				continue
+			}
+			seen[n] = true
+			s := summaryOf(r.stack, n, o)
+			if i == 1 {
+				s = corruptSummary(n, o, "it is not of type "+typeRevision)
+			}
+			all = append(all, s)
 		}
 	}
 	slices.SortFunc(all, func(a, b Summary) int { return a.Revision - b.Revision })
 	return all, nil
 }
 
-// summaryOf reads the summary of a revision from its index's metadata.
-func summaryOf(n int, o metav1.Object) Summary {
-	var s Summary
-	if json.Unmarshal([]byte(o.GetAnnotations()[annotationSummary]), &s) != nil {
-		return Summary{Revision: n, Status: StatusCorrupt, CreatedAt: o.GetCreationTimestamp().Time, Error: "its summary cannot be read"}
+// summaryOf reads the summary of a revision from its index's metadata, which
+// tell by themselves when they were edited by somebody who does not know how.
+func summaryOf(stack Stack, n int, o metav1.Object) Summary {
+	if format := formatOf(o); format > recordFormat {
+		return Summary{
+			Revision: n, Status: StatusNewer, CreatedAt: o.GetCreationTimestamp().Time,
+			Error: (&NewerRecordError{Revision: n, Format: format}).Error(),
+		}
 	}
-	s.Revision = n
-	s.Status = RevisionStatus(o.GetLabels()[labelStatus])
+	s, err := parseSummary(o)
+	if err != nil {
+		return corruptSummary(n, o, "its summary cannot be read")
+	}
+	status := o.GetLabels()[labelStatus]
+	for name, want := range indexLabels(stack, n) {
+		if got := o.GetLabels()[name]; got != want {
+			return corruptSummary(n, o, fmt.Sprintf("its label %s says %q", name, got))
+		}
+	}
+	switch {
+	case status != string(s.Status):
+		return corruptSummary(n, o, fmt.Sprintf("its label says %q, its summary %q", status, s.Status))
+	case s.Revision != n:
+		return corruptSummary(n, o, fmt.Sprintf("it is a copy of revision %d", s.Revision))
+	case o.GetAnnotations()[annotationDigest] != summaryDigest(stack, n, o.GetAnnotations()[annotationSummary]):
+		return corruptSummary(n, o, "its summary was edited")
+	}
 	return s
+}
+
+func parseSummary(o metav1.Object) (s Summary, err error) {
+	err = json.Unmarshal([]byte(o.GetAnnotations()[annotationSummary]), &s)
+	return s, err
+}
+
+func corruptSummary(n int, o metav1.Object, why string) Summary {
+	return Summary{Revision: n, Status: StatusCorrupt, CreatedAt: o.GetCreationTimestamp().Time, Error: why}
+}
+
+// formatOf returns the format that the label of a record names, 0 for none.
+func formatOf(o metav1.Object) int {
+	format, err := strconv.Atoi(o.GetLabels()[labelFormat])
+	if err != nil {
+		return 0
+	}
+	return format
+}
+
+// summaryDigest covers the annotation of a summary, the status in it, and its
+// place.
+func summaryDigest(stack Stack, n int, text string) string {
+	return sum(canonical([]any{stack.Namespace, stack.Name, n, text}))[:chunkDigits]
 }
 
 // newest returns the last revision, and nil when there is none.
@@ -125,62 +217,6 @@ func deployed(all []Summary) int {
 	return 0
 }
 
-// read returns a revision in full, but for the data of Secrets. A record that
-// is not what was written is an error that wraps errCorrupt.
-func (r *records) read(ctx context.Context, n int) (*Revision, error) {
-	secret, err := r.get(ctx, r.indexName(n))
-	if err != nil {
-		return nil, err
-	}
-	if secret == nil {
-		return nil, r.missing(ctx, n)
-	}
-	rev := &Revision{Summary: summaryOf(n, secret), key: secret.Data[keyRandom]}
-	parts, run, err := r.parts(ctx, secret)
-	if err != nil {
-		return rev, fmt.Errorf("revision %d: %w", n, err)
-	}
-	rev.Source = parts[partSource]
-	stored, err := decode[[]storedObject](parts[partObjects])
-	if err != nil {
-		return rev, err
-	}
-	rev.values = map[ObjectKey]string{}
-	for _, s := range stored {
-		o := &unstructured.Unstructured{Object: s.Object}
-		rev.Objects = append(rev.Objects, o)
-		if s.Value != "" {
-			rev.values[keyOf(o)] = s.Value
-		}
-	}
-	if rev.inventory, err = decode[[]item](parts[partInventory]); err != nil {
-		return rev, err
-	}
-	if rev.sent, err = r.readOutcome(ctx, n, run); err != nil {
-		return rev, err
-	}
-	for i := range rev.inventory { // what was created got its uid after the index was written
-		if sent, ok := rev.sent[rev.inventory[i].ObjectKey]; ok {
-			rev.inventory[i].UID = sent.UID
-		}
-	}
-	return rev, nil
-}
-
-// newestReadable returns the newest revision that can be read, an empty one when
-// there is none, and the numbers of the corrupt ones passed over.
-func (r *records) newestReadable(ctx context.Context, history []Summary) (*Revision, []int, error) {
-	var passed []int
-	for _, s := range slices.Backward(history) {
-		rev, err := r.read(ctx, s.Revision)
-		if !errors.Is(err, errCorrupt) {
-			return rev, passed, err
-		}
-		passed = append(passed, s.Revision)
-	}
-	return &Revision{}, passed, nil
-}
-
 // missing says why a revision is not there: it was never made, or is no longer
 // kept.
 func (r *records) missing(ctx context.Context, n int) error {
@@ -196,216 +232,6 @@ func (r *records) missing(ctx context.Context, n int) error {
 		return fmt.Errorf("there is no revision %d of %s, the newest is %d", n, r.stack, last.Revision)
 	}
 	return fmt.Errorf("revision %d of %s is no longer kept, the oldest is %d", n, r.stack, all[0].Revision)
-}
-
-// readOutcome returns what is known about the objects sent by the run of a
-// revision. A revision that did not end, or whose outcome is damaged or of
-// another run, has nothing.
-func (r *records) readOutcome(ctx context.Context, n int, run string) (map[ObjectKey]sentFact, error) {
-	secret, err := r.get(ctx, r.outcomeName(n))
-	if err != nil || secret == nil {
-		return nil, err
-	}
-	parts, of, err := r.parts(ctx, secret)
-	if err != nil || of != run {
-		return nil, nil // only a shortcut is lost: every object is dry-run
-	}
-	o, err := decode[outcome](parts[partOutcome])
-	if err != nil {
-		return nil, nil // as above
-	}
-	sent := make(map[ObjectKey]sentFact, len(o.Sent))
-	for _, s := range o.Sent {
-		sent[s.ObjectKey] = s.sentFact
-	}
-	return sent, nil
-}
-
-// draft is a revision about to be recorded; create fills in its size.
-type draft struct {
-	summary   Summary
-	objects   []*unstructured.Unstructured
-	source    []byte
-	inventory []item
-	key       []byte
-	run       string
-	// later holds namespaces that do not exist yet: the data of Secrets in
-	// them are stored by keepValues once they do.
-	later map[string]bool
-}
-
-// create records a revision as pending. An AlreadyExists error means that
-// another run has won the number.
-func (r *records) create(ctx context.Context, d *draft) error {
-	if err := r.keepValues(ctx, d.key, d.objects, func(namespace string) bool { return !d.later[namespace] }); err != nil {
-		return err
-	}
-	stored := make([]storedObject, len(d.objects))
-	d.summary.ValueNamespaces = nil
-	for i, o := range d.objects {
-		stripped, data := strip(o)
-		stored[i].Object = stripped
-		if len(data) == 0 {
-			continue
-		}
-		stored[i].Value = r.valueName(d.key, o, data)
-		if !slices.Contains(d.summary.ValueNamespaces, o.GetNamespace()) {
-			d.summary.ValueNamespaces = append(d.summary.ValueNamespaces, o.GetNamespace())
-		}
-	}
-	secret := r.secret(r.indexName(d.summary.Revision), "revision", typeRevision)
-	secret.Labels[labelNumber] = strconv.Itoa(d.summary.Revision)
-	secret.Labels[labelStatus] = string(StatusPending)
-	secret.Data[keyRandom] = d.key
-	size, err := r.addParts(ctx, secret, d.run, map[string][]byte{
-		partObjects: canonical(stored), partInventory: canonical(d.inventory), partSource: d.source,
-	})
-	if err != nil {
-		return err
-	}
-	d.summary.Size = size
-	secret.Annotations = map[string]string{annotationSummary: summaryText(d.summary)}
-	return r.post(ctx, secret)
-}
-
-// finish records what became of a revision: its outcome, then its status.
-func (r *records) finish(ctx context.Context, s Summary, run string, o outcome) error {
-	secret := r.secret(r.outcomeName(s.Revision), "outcome", typeOutcome)
-	secret.Labels[labelNumber] = strconv.Itoa(s.Revision)
-	if _, err := r.addParts(ctx, secret, run, map[string][]byte{partOutcome: canonical(o)}); err != nil {
-		return err
-	}
-	err := r.post(ctx, secret)
-	if apierrors.IsAlreadyExists(err) { // of a stack of that name that was deleted half
-		if err := r.remove(ctx, secret.Namespace, secret.Name); err != nil {
-			return err
-		}
-		err = r.post(ctx, secret)
-	}
-	if err != nil {
-		return err
-	}
-	return r.setStatus(ctx, s, StatusPending)
-}
-
-// setStatus writes the status and the summary of a revision, if its status
-// still is the expected one: somebody else may have judged it meanwhile.
-func (r *records) setStatus(ctx context.Context, s Summary, expected RevisionStatus) error {
-	return retry(ctx, recordPatience, func(ctx context.Context) error { return r.trySetStatus(ctx, s, expected) })
-}
-
-func (r *records) trySetStatus(ctx context.Context, s Summary, expected RevisionStatus) error {
-	secret, err := r.get(ctx, r.indexName(s.Revision))
-	if err != nil {
-		return err
-	}
-	if secret == nil {
-		return fmt.Errorf("revision %d of %s is gone", s.Revision, r.stack)
-	}
-	switch RevisionStatus(secret.Labels[labelStatus]) {
-	case expected:
-	case s.Status:
-		return nil // an earlier try whose answer was lost
-	default:
-		return fmt.Errorf("revision %d of %s was marked %s by somebody else", s.Revision, r.stack, secret.Labels[labelStatus])
-	}
-	if err := r.allowed(ctx); err != nil {
-		return err
-	}
-	patch := canonical(map[string]any{"metadata": map[string]any{
-		"resourceVersion": secret.ResourceVersion,
-		"labels":          map[string]string{labelStatus: string(s.Status)},
-		"annotations":     map[string]string{annotationSummary: summaryText(s)},
-	}})
-	ctx, cancel := r.cluster.within(ctx)
-	defer cancel()
-	_, err = r.cluster.core.Secrets(r.stack.Namespace).Patch(ctx, secret.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: r.cluster.manager})
-	return err
-}
-
-// summaryText is the annotation of a summary. Lists and texts in it are cut so
-// that the annotation stays far below the API's limit of 256 KiB.
-func summaryText(s Summary) string {
-	const images, text = 500, 4 << 10
-	if len(s.Images) > images {
-		s.Images = append(slices.Clone(s.Images[:images]), fmt.Sprintf("and %d more", len(s.Images)-images))
-	}
-	s.Cause, s.Error = cut(s.Cause, text), cut(s.Error, text)
-	return string(canonical(s))
-}
-
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
-}
-
-// addParts puts the parts of a record into its index Secret, or into chunks,
-// and returns their size in bytes.
-func (r *records) addParts(ctx context.Context, secret *v1.Secret, run string, contents map[string][]byte) (size int64, err error) {
-	x := index{Format: recordFormat, Run: run, Parts: map[string]part{}}
-	compressed := map[string][]byte{}
-	for name, content := range contents {
-		if len(content) > partLimit {
-			return 0, fmt.Errorf("a revision of %d MiB is more than can be recorded (%d MiB)", len(content)>>20, partLimit>>20)
-		}
-		x.Parts[name] = part{SHA256: sum(content), Size: len(content)}
-		compressed[name] = deflate(content)
-		size += int64(len(compressed[name]))
-	}
-	for _, name := range slices.Sorted(maps.Keys(compressed)) {
-		if size <= inlineLimit {
-			secret.Data[name] = compressed[name]
-			continue
-		}
-		p := x.Parts[name]
-		for _, b := range split(compressed[name]) {
-			chunk := r.secret(r.prefix()+"c-"+sum(b)[:40], "chunk", typeChunk)
-			chunk.Data["chunk"] = b
-			if err := r.post(ctx, chunk); err != nil && !apierrors.IsAlreadyExists(err) {
-				return 0, err
-			}
-			p.Chunks = append(p.Chunks, chunk.Name)
-		}
-		x.Parts[name] = p
-	}
-	x.Digest = x.seal(r.stack, secret.Name)
-	secret.Data[keyIndex] = canonical(x)
-	return size, nil
-}
-
-// parts reads and verifies the parts of a record, and which run wrote it.
-func (r *records) parts(ctx context.Context, secret *v1.Secret) (contents map[string][]byte, run string, err error) {
-	x, err := decode[index](secret.Data[keyIndex])
-	if err != nil {
-		return nil, "", err
-	}
-	if x.Format != recordFormat {
-		return nil, "", fmt.Errorf("record format %d is not known to this version of stackctl", x.Format)
-	}
-	if x.Digest != x.seal(r.stack, secret.Name) {
-		return nil, "", corrupt("the index does not match its digest")
-	}
-	contents = map[string][]byte{}
-	for _, name := range slices.Sorted(maps.Keys(x.Parts)) {
-		p := x.Parts[name]
-		compressed := secret.Data[name]
-		for _, c := range p.Chunks {
-			chunk, err := r.get(ctx, c)
-			if err != nil {
-				return nil, "", err
-			}
-			if chunk == nil {
-				return nil, "", corrupt("chunk %s is missing", c)
-			}
-			compressed = append(compressed, chunk.Data["chunk"]...)
-		}
-		if contents[name], err = inflate(p, compressed); err != nil {
-			return nil, "", err
-		}
-	}
-	return contents, x.Run, nil
 }
 
 // allowed asks the guard.
@@ -453,18 +279,35 @@ func (r *records) post(ctx context.Context, secret *v1.Secret) error {
 		if attempt == 1 || !apierrors.IsAlreadyExists(err) {
 			return err
 		}
-		if live, getErr := r.getIn(ctx, secret.Namespace, secret.Name); getErr == nil && live != nil && sameData(live.Data, secret.Data) {
+		if live, getErr := r.getIn(ctx, secret.Namespace, secret.Name); getErr == nil && live != nil && same(live, secret) {
 			return nil
 		}
 		return err
 	})
 }
 
+// put creates a record whose name is its content. What is there under that
+// name is the same, or was tampered with and is made anew.
+func (r *records) put(ctx context.Context, secret *v1.Secret) error {
+	err := r.post(ctx, secret)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	live, err := r.getIn(ctx, secret.Namespace, secret.Name)
+	if err != nil || live != nil && same(live, secret) {
+		return err
+	}
+	if err := r.remove(ctx, secret.Namespace, secret.Name); err != nil {
+		return err
+	}
+	return r.post(ctx, secret)
+}
+
 // recordPatience is how long the writing of a record is tried.
 const recordPatience = 30 * time.Second
 
-func sameData(a, b map[string][]byte) bool {
-	return maps.EqualFunc(a, b, func(x, y []byte) bool { return string(x) == string(y) })
+func same(a, b *v1.Secret) bool {
+	return a.Type == b.Type && maps.EqualFunc(a.Data, b.Data, func(x, y []byte) bool { return string(x) == string(y) })
 }
 
 func newKey() []byte {

@@ -2,17 +2,19 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // retire removes revisions beyond the number and size that are kept, and what
 // only they referred to. It runs under the lock, after success. The deployed
 // revision, the one before it that was good, and the target of a rollback stay.
+// When no revision goes, nothing else does, and no record is read.
 func (r *records) retire(ctx context.Context, o Options, target int) error {
 	all, err := r.list(ctx)
 	if err != nil {
@@ -22,25 +24,16 @@ func (r *records) retire(ctx context.Context, o Options, target int) error {
 	if len(old) == 0 {
 		return nil
 	}
+	refs, err := r.references(ctx)
+	if err != nil {
+		return err
+	}
 	for _, n := range old {
 		if err := r.deleteRevision(ctx, n); err != nil {
 			return err
 		}
 	}
-	namespaces := r.namespaces(all)
-	kept := slices.DeleteFunc(all, func(s Summary) bool { return slices.Contains(old, s.Revision) })
-	return r.collect(ctx, kept, namespaces)
-}
-
-// namespaces returns those in which revisions keep records.
-func (r *records) namespaces(revisions []Summary) map[string]bool {
-	all := map[string]bool{r.stack.Namespace: true}
-	for _, s := range revisions {
-		for _, ns := range s.ValueNamespaces {
-			all[ns] = true
-		}
-	}
-	return all
+	return r.collect(ctx, refs, old)
 }
 
 // expired returns the numbers of the revisions to remove, oldest first. Good
@@ -59,7 +52,11 @@ func expired(all []Summary, o Options, target int) []int {
 	var size int64
 	count := map[bool]int{}
 	for i, s := range slices.Backward(all) {
-		size += s.Size
+		alone := s.Size // what goes when it goes
+		if i < len(all)-1 {
+			alone = min(max(s.Size-all[i+1].Size+all[i+1].Written, 0), s.Size)
+		}
+		size += alone
 		count[s.good()]++
 		if beyond := count[s.good()] > o.KeepRevisions || size > o.KeepBytes; beyond && !keep[s.Revision] && i != len(all)-1 {
 			old = append(old, s.Revision)
@@ -77,26 +74,106 @@ func (r *records) deleteRevision(ctx context.Context, n int) error {
 	return r.remove(ctx, r.stack.Namespace, r.indexName(n))
 }
 
-// collect removes chunks and values that no kept revision refers to. Where a
-// kept revision cannot be read nothing is removed: what it needs is unknown.
-func (r *records) collect(ctx context.Context, kept []Summary, namespaces map[string]bool) error {
-	used := map[string]bool{}
-	for _, s := range kept {
-		rev, err := r.read(ctx, s.Revision)
+// recordRefs is what a record needs beside itself: chunks by name, value
+// Secrets as namespace/name.
+type recordRefs struct {
+	chunks, values []string
+	unknown        bool // the record cannot be read
+}
+
+// references reads what all records of the stack refer to: their indexes, but
+// no chunks. The key is the number of the revision.
+func (r *records) references(ctx context.Context) (map[int]*recordRefs, error) {
+	all := map[int]*recordRefs{}
+	for _, kind := range []string{typeRevision, typeOutcome} {
+		err := r.eachSecret(ctx, kind, func(secret *v1.Secret) error {
+			stack, n, ok := parseIndexName(strings.TrimSuffix(secret.Name, outcomeSuffix))
+			if !ok || stack != r.stack.Name {
+				return nil
+			}
+			if all[n] == nil {
+				all[n] = &recordRefs{}
+			}
+			return r.addReferences(ctx, all[n], secret, kind)
+		})
 		if err != nil {
-			return nil //nolint:nilerr // see above
+			return nil, forbidden(err)
 		}
-		for _, name := range []string{r.indexName(s.Revision), r.outcomeName(s.Revision)} {
-			chunks, err := r.chunks(ctx, name)
-			if err != nil {
+	}
+	return all, nil
+}
+
+func (r *records) addReferences(ctx context.Context, refs *recordRefs, secret *v1.Secret, kind string) error {
+	x, err := r.openIndex(secret, kind)
+	if err != nil {
+		refs.unknown = true
+		return nil
+	}
+	for _, b := range x.chunks() {
+		refs.chunks = append(refs.chunks, r.prefix()+b.chunk())
+	}
+	if kind != typeRevision {
+		return nil
+	}
+	only := x // large lists of values are in chunks
+	only.Parts = map[string]part{partValues: x.Parts[partValues]}
+	blocks := map[string][]byte{}
+	for _, b := range only.chunks() {
+		if blocks[b.SHA256], err = r.chunk(ctx, b); errors.Is(err, errCorrupt) {
+			refs.unknown = true
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	content, err := only.unpack(partValues, secret.Data, blocks)
+	if err == nil {
+		refs.values, err = decode[[]string](content)
+	}
+	refs.unknown = refs.unknown || err != nil
+	return nil
+}
+
+// eachSecret calls f for the Secrets of a type in the stack's namespace.
+func (r *records) eachSecret(ctx context.Context, kind string, f func(*v1.Secret) error) error {
+	options := metav1.ListOptions{FieldSelector: "type=" + kind, Limit: 20} // each may have a megabyte
+	for {
+		page, err := func() (*v1.SecretList, error) {
+			ctx, cancel := r.cluster.within(ctx)
+			defer cancel()
+			return r.cluster.core.Secrets(r.stack.Namespace).List(ctx, options)
+		}()
+		if err != nil {
+			return err
+		}
+		for i := range page.Items {
+			if err := f(&page.Items[i]); err != nil {
 				return err
 			}
-			for _, c := range chunks {
-				used[c] = true
-			}
 		}
-		for key, name := range rev.values {
-			used[key.Namespace+"/"+name] = true
+		if options.Continue = page.Continue; options.Continue == "" {
+			return nil
+		}
+	}
+}
+
+// collect removes chunks and values that no revision refers to but those that
+// went. Where one that stays cannot be read nothing is removed: what it needs
+// is unknown.
+func (r *records) collect(ctx context.Context, refs map[int]*recordRefs, gone []int) error {
+	used, namespaces := map[string]bool{}, r.namespaces(refs)
+	for n, ref := range refs {
+		if slices.Contains(gone, n) {
+			continue
+		}
+		if ref.unknown {
+			return nil
+		}
+		for _, c := range ref.chunks {
+			used[c] = true
+		}
+		for _, v := range ref.values {
+			used[v] = true
 		}
 	}
 	return r.sweep(ctx, namespaces, func(namespace, name, record string) bool {
@@ -104,21 +181,16 @@ func (r *records) collect(ctx context.Context, kept []Summary, namespaces map[st
 	})
 }
 
-// chunks lists the chunks a record refers to.
-func (r *records) chunks(ctx context.Context, name string) ([]string, error) {
-	secret, err := r.get(ctx, name)
-	if err != nil || secret == nil {
-		return nil, err
+// namespaces returns those in which revisions keep records.
+func (r *records) namespaces(refs map[int]*recordRefs) map[string]bool {
+	all := map[string]bool{r.stack.Namespace: true}
+	for _, ref := range refs {
+		for _, v := range ref.values {
+			namespace, _, _ := strings.Cut(v, "/")
+			all[namespace] = true
+		}
 	}
-	x, err := decode[index](secret.Data[keyIndex])
-	if err != nil {
-		return nil, err
-	}
-	var all []string
-	for _, p := range x.Parts {
-		all = append(all, p.Chunks...)
-	}
-	return all, nil
+	return all
 }
 
 // sweep deletes the records that match, in the given namespaces.
@@ -129,31 +201,18 @@ func (r *records) sweep(ctx context.Context, namespaces map[string]bool, match f
 		if err != nil {
 			return forbidden(err)
 		}
-		for i := range list {
+		err = r.cluster.each(ctx, len(list), func(ctx context.Context, i int) error {
 			o := &list[i]
-			if strings.HasPrefix(o.Name, r.prefix()) && match(namespace, o.Name, o.Labels[labelRecord]) {
-				if err := r.remove(ctx, namespace, o.Name); err != nil {
-					return err
-				}
+			if !strings.HasPrefix(o.Name, r.prefix()) || !match(namespace, o.Name, o.Labels[labelRecord]) {
+				return nil
 			}
+			return r.remove(ctx, namespace, o.Name)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-func (r *records) remove(ctx context.Context, namespace, name string) error {
-	return retry(ctx, recordPatience, func(ctx context.Context) error {
-		if err := r.allowed(ctx); err != nil {
-			return err
-		}
-		ctx, cancel := r.cluster.within(ctx)
-		defer cancel()
-		err := r.cluster.core.Secrets(namespace).Delete(ctx, name, metav1.DeleteOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return err
-	})
 }
 
 // forget removes all records of a stack that was deleted. The newest revision
@@ -163,6 +222,10 @@ func (r *records) forget(ctx context.Context) error {
 	if err != nil || len(all) == 0 {
 		return err
 	}
+	refs, err := r.references(ctx)
+	if err != nil {
+		return err
+	}
 	last := all[len(all)-1].Revision
 	for _, s := range all[:len(all)-1] {
 		if err := r.deleteRevision(ctx, s.Revision); err != nil {
@@ -170,7 +233,7 @@ func (r *records) forget(ctx context.Context) error {
 		}
 	}
 	index := r.indexName(last)
-	err = r.sweep(ctx, r.namespaces(all), func(_, name, _ string) bool { return name != index })
+	err = r.sweep(ctx, r.namespaces(refs), func(_, name, _ string) bool { return name != index })
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -10,14 +11,16 @@ import (
 // RevisionStatus is how a revision ended.
 type RevisionStatus string
 
-// The statuses of a revision. Corrupt is never stored, it is found out.
+// The statuses of a revision. Corrupt and newer are never stored, they are
+// found out.
 const (
 	StatusPending     RevisionStatus = "pending"     // its run has not ended, or died
 	StatusDeployed    RevisionStatus = "deployed"    // what is live
 	StatusSuperseded  RevisionStatus = "superseded"  // was deployed
 	StatusFailed      RevisionStatus = "failed"      // its run ended with an error
 	StatusInterrupted RevisionStatus = "interrupted" // its run was killed or cancelled
-	StatusCorrupt     RevisionStatus = "corrupt"     // its record cannot be read
+	StatusCorrupt     RevisionStatus = "corrupt"     // its record is not what was written
+	StatusNewer       RevisionStatus = "newer"       // its record was written by a newer stackctl
 )
 
 // Summary is what a list of revisions shows; it is read without any payload.
@@ -39,10 +42,9 @@ type Summary struct {
 	Images      []string  `json:"images"`
 	// Changes counts what was done; what is to be done while it is pending.
 	Changes Counts `json:"changes"`
-	Error   string `json:"error,omitempty"` // why it failed
-	Size    int64  `json:"size,omitempty"`  // bytes of the record
-	// ValueNamespaces hold copies of the data of Secrets for this revision.
-	ValueNamespaces []string `json:"valueNamespaces,omitempty"`
+	Error   string `json:"error,omitempty"`   // why it failed, or is corrupt
+	Size    int64  `json:"size,omitempty"`    // bytes of the record, without its outcome
+	Written int64  `json:"written,omitempty"` // those of Size that no record before it held
 	// Unverified marks a revision that ended without waiting for health.
 	Unverified bool `json:"unverified,omitempty"`
 }
@@ -63,7 +65,7 @@ func (s Seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Durati
 func (s *Seconds) UnmarshalJSON(b []byte) error {
 	var n float64
 	err := json.Unmarshal(b, &n)
-	*s = Seconds(n * float64(time.Second))
+	*s = Seconds(math.Round(n * float64(time.Second))) // what is read is written the same
 	return err
 }
 
@@ -79,6 +81,12 @@ type Revision struct {
 	sent      map[ObjectKey]sentFact
 	values    map[ObjectKey]string // Secret object → name of its value Secret
 	key       []byte               // the stack's random key
+	outcomes  []Outcome
+	// chunks are the names of those the record was read from, and so proven.
+	chunks map[string]bool
+	// flaw is what is wrong with a record whose content is proven: an edited
+	// summary or status, a lost outcome. It wraps errCorrupt.
+	flaw error
 }
 
 // item is an object that the stack may have in the cluster.
