@@ -23,11 +23,12 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/transport"
 )
 
 // cluster is the API server as the engine sees it: a few verbs on any kind,
-// each bounded in time. Beyond what client-go repeats by itself (answers with
-// Retry-After) nothing is retried unless the caller asks for it.
+// each bounded in time. Reads and dry-runs are repeated by the transport; a
+// write is sent once, unless the caller asks for more with [retry].
 type cluster struct {
 	server      string
 	manager     string // field manager of the stack
@@ -39,6 +40,7 @@ type cluster struct {
 	core     corev1.CoreV1Interface
 	leases   coordinationv1.LeasesGetter
 	mapper   *restmapper.DeferredDiscoveryRESTMapper
+	kinds    *kinds
 	warnings *warnings
 }
 
@@ -48,10 +50,15 @@ func newCluster(config *rest.Config, manager string, options Options) (*cluster,
 	warnings := &warnings{}
 	config.WarningHandler = warnings
 	config.WarningHandlerWithContext = nil
+	if config.Dial == nil && config.Transport == nil {
+		config.Dial = dialer(options.RequestTimeout + options.RequestTimeout/2)
+	}
+	config.WrapTransport = transport.Wrappers(func(next http.RoundTripper) http.RoundTripper { return fencing{next} }, config.WrapTransport)
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("cluster configuration: %w", err)
 	}
+	client.Transport = &apiTransport{next: client.Transport, timeout: options.RequestTimeout}
 	c := &cluster{
 		server: config.Host, manager: manager, warnings: warnings,
 		timeout: options.RequestTimeout, concurrency: options.Concurrency,
@@ -73,12 +80,13 @@ func (c *cluster) connect(config *rest.Config, client *http.Client) (err error) 
 		return err
 	}
 	bounded := *client // discovery takes no context
-	bounded.Timeout = c.timeout
+	bounded.Timeout = readPatience + c.timeout
 	d, err := discovery.NewDiscoveryClientForConfigAndClient(config, &bounded)
 	if err != nil {
 		return err
 	}
-	c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(d))
+	c.kinds = &kinds{CachedDiscoveryInterface: memory.NewMemCacheClient(d)}
+	c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(c.kinds)
 	return nil
 }
 
@@ -114,9 +122,10 @@ func (w *warnings) take() []string {
 	return list
 }
 
-// within bounds a request in time.
+// within bounds a request in time, with all its repeats. The transport bounds
+// each try.
 func (c *cluster) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, c.timeout)
+	return context.WithTimeout(ctx, readPatience+c.timeout)
 }
 
 // each calls f for every index below n on a bounded number of goroutines and
@@ -143,16 +152,6 @@ func recovered(f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-// mapping finds the resource of a kind; an empty version asks for the
-// server's preferred one. A kind the server does not know is a NoMatch error.
-func (c *cluster) mapping(gk schema.GroupKind, version string) (*meta.RESTMapping, error) {
-	var versions []string
-	if version != "" {
-		versions = append(versions, version)
-	}
-	return c.mapper.RESTMapping(gk, versions...)
 }
 
 // resource returns the client of an object's kind in its namespace.

@@ -117,13 +117,14 @@ func (x *execution) locked(ctx context.Context) (err error) {
 	if x.lock, err = x.engine.acquire(ctx, x.plan.Verb, x.run); err != nil {
 		return err
 	}
+	ctx = x.lock.fence.under(ctx)
 	x.records = x.engine.records.under(x.lock)
 	history, err := x.begin(ctx)
 	if err == nil {
 		err = x.guarded(ctx)
 	}
 	interrupted := graceEnded(ctx)
-	closing := context.WithoutCancel(ctx)
+	closing := closed(ctx)
 	if interrupted {
 		var cancel context.CancelFunc
 		closing, cancel = context.WithTimeout(closing, interruptGrace)
@@ -166,7 +167,11 @@ func (x *execution) createNamespace(ctx context.Context) error {
 	key := ObjectKey{Kind: "Namespace", Name: x.engine.stack.Namespace}
 	for i := range x.plan.Changes {
 		if c := &x.plan.Changes[i]; c.Object == key {
-			got, err := x.engine.cluster.apply(ctx, c.send, patchOptions{})
+			var got *unstructured.Unstructured
+			err := retry(ctx, writePatience, func(ctx context.Context) (err error) {
+				got, err = x.engine.cluster.apply(ctx, c.send, patchOptions{})
+				return err
+			})
 			if err != nil {
 				return describe("create", key, err)
 			}
@@ -174,14 +179,17 @@ func (x *execution) createNamespace(ctx context.Context) error {
 			return nil
 		}
 	}
-	reqCtx, cancel := x.engine.cluster.within(ctx)
-	defer cancel()
 	ns := &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: key.Name}}
-	_, err := x.engine.cluster.core.Namespaces().Create(reqCtx, ns, metav1.CreateOptions{FieldManager: x.engine.cluster.manager})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return describe("create", key, err)
-	}
-	return nil
+	err := retry(ctx, writePatience, func(ctx context.Context) error {
+		ctx, cancel := x.engine.cluster.within(ctx)
+		defer cancel()
+		_, err := x.engine.cluster.core.Namespaces().Create(ctx, ns, metav1.CreateOptions{FieldManager: x.engine.cluster.manager})
+		if apierrors.IsAlreadyExists(err) {
+			return nil
+		}
+		return err
+	})
+	return describe("create", key, err)
 }
 
 // recheck reads every object again that is about to be written. One that is no

@@ -2,18 +2,13 @@ package apply
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"regexp"
 	"strings"
-	"syscall"
-	"time"
 
+	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -46,37 +41,13 @@ func isUIDMismatch(err error) bool {
 // isSpecMistake reports an object that no retry makes acceptable.
 func isSpecMistake(err error) bool {
 	s := status(err)
-	return s != nil && s.Code == http.StatusInternalServerError &&
-		(strings.HasPrefix(s.Message, "failed to create typed patch object") ||
-			strings.HasPrefix(s.Message, "failed to convert new object"))
+	return s != nil && isMistake(s)
 }
 
-// notServedError is the refusal of an object whose kind or namespace was made
-// a moment ago, and which will be known in another.
-type notServedError struct{ err error }
-
-func (e *notServedError) Error() string { return e.err.Error() }
-func (e *notServedError) Unwrap() error { return e.err }
-
-// isTransient reports a failure that may pass by itself.
-func isTransient(err error) bool {
-	if notServed := (*notServedError)(nil); errors.As(err, &notServed) {
-		return true
-	}
-	if s := status(err); s != nil {
-		switch s.Code {
-		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-			return true
-		case http.StatusInternalServerError:
-			return s.Reason != "" && !isSpecMistake(err)
-		}
-		return false
-	}
-	var netErr net.Error
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EPIPE) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.As(err, &netErr) && netErr.Timeout() ||
-		err != nil && strings.Contains(err.Error(), "http2: client connection lost")
+func isMistake(s *metav1.Status) bool {
+	return s.Code == http.StatusInternalServerError &&
+		(strings.HasPrefix(s.Message, "failed to create typed patch object") ||
+			strings.HasPrefix(s.Message, "failed to convert new object"))
 }
 
 func status(err error) *metav1.Status {
@@ -88,30 +59,6 @@ func status(err error) *metav1.Status {
 	return &st
 }
 
-// retry calls f until it succeeds, fails for good, the patience is used up or
-// the context ends. Only what may pass by itself is tried again; f must be
-// safe to repeat.
-func retry(ctx context.Context, patience time.Duration, f func(context.Context) error) error {
-	start := time.Now()
-	delay := 200 * time.Millisecond
-	for {
-		err := f(ctx)
-		if err == nil || !isTransient(err) || ctx.Err() != nil || time.Since(start) > patience {
-			return err
-		}
-		pause := delay/2 + rand.N(delay)
-		if s, ok := apierrors.SuggestsClientDelay(err); ok {
-			pause = max(pause, time.Duration(s)*time.Second)
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pause):
-		}
-		delay = min(2*delay, 5*time.Second)
-	}
-}
-
 // describe turns an API error about an object into one for people. Server
 // texts repeat values of the object (a whole pod template, the value of a
 // Secret), so only field, short scalar and reason are kept, and nothing but
@@ -120,11 +67,25 @@ func describe(act string, key ObjectKey, err error) error {
 	if err == nil {
 		return nil
 	}
+	if retried := (*retriedError)(nil); errors.As(err, &retried) {
+		last := described(key, retried.last)
+		if first := described(key, retried.first); first.Error() != last.Error() {
+			last = &retriedError{last: last, first: first}
+		}
+		return fmt.Errorf("%s %s: %w", act, key, last)
+	}
+	return fmt.Errorf("%s %s: %w", act, key, described(key, err))
+}
+
+func described(key ObjectKey, err error) error {
 	s := status(err)
 	if s == nil {
-		return fmt.Errorf("%s %s: %w", act, key, err)
+		return err
 	}
-	return fmt.Errorf("%s %s: %w", act, key, &apiError{text: statusText(key, s), err: err})
+	if by := admissionOf(s); by.Name != "" {
+		return &AdmissionError{admission: by, text: by.text(key, s), err: err}
+	}
+	return &apiError{text: statusText(key, s), err: err}
 }
 
 // apiError has a text that is safe to print and still unwraps to the cause.
@@ -137,6 +98,12 @@ func (e *apiError) Error() string { return e.text }
 func (e *apiError) Unwrap() error { return e.err }
 
 func statusText(key ObjectKey, s *metav1.Status) string {
+	if quota := exceededQuota.FindStringSubmatch(s.Message); quota != nil && s.Code == http.StatusForbidden {
+		return fmt.Sprintf("exceeds the quota %q: %s", quota[1], quota[2]) // names and numbers
+	}
+	if ns := terminatingNamespace(key, s); ns != "" {
+		return fmt.Sprintf("namespace %q is being deleted; nothing can be made in it until it is gone and made anew", ns)
+	}
 	if s.Reason == metav1.StatusReasonInvalid && s.Details != nil && len(s.Details.Causes) > 0 {
 		texts := make([]string, len(s.Details.Causes))
 		for i, c := range s.Details.Causes {
@@ -151,6 +118,8 @@ func statusText(key ObjectKey, s *metav1.Status) string {
 }
 
 var (
+	exceededQuota = regexp.MustCompile(`exceeded quota: ([^,\s]+), ([^\n]*)`)
+
 	quotedValue = regexp.MustCompile(`((?:Invalid|Unsupported|Duplicate) value|Too long|Too many): ("(?:[^"\\]|\\.)*"|\{.*\}|&?[a-zA-Z0-9.]+\{.*\}|\[.*\]|[^\s:]+)(: |$)`)
 	gotValue    = regexp.MustCompile(`got &value[^\n]*`)
 	shortScalar = regexp.MustCompile(`^(-?[0-9.]+|"[^"\s]{0,63}")$`)
@@ -168,6 +137,20 @@ func withoutValue(key ObjectKey, text string) string {
 		}
 		return parts[1] + parts[3]
 	})
+}
+
+// terminatingNamespace returns the namespace whose deletion is why an object is
+// refused, "" when that is not why.
+func terminatingNamespace(key ObjectKey, s *metav1.Status) string {
+	if s.Details == nil {
+		return ""
+	}
+	for _, c := range s.Details.Causes {
+		if c.Type == v1.NamespaceTerminatingCause {
+			return key.Namespace
+		}
+	}
+	return ""
 }
 
 // forbidden marks a read that the cluster refused.

@@ -29,3 +29,9 @@ func graceEnded(ctx context.Context) bool {
 	}
 	return parent.Err() != nil
 }
+
+// closed returns a context for what closes a run: it ends with nothing, and
+// its requests are repeated though the run was interrupted.
+func closed(ctx context.Context) context.Context {
+	return context.WithValue(context.WithoutCancel(ctx), graceKey{}, context.Background())
+}

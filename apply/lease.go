@@ -81,6 +81,7 @@ type lock struct {
 	holder   Holder
 	stop     context.CancelFunc
 	done     chan struct{}
+	fence    *fence // what is written under the lock
 
 	mu      sync.Mutex
 	lease   *v1.Lease
@@ -92,7 +93,7 @@ func leaseName(stack Stack) string { return "stackctl." + stack.Name }
 
 // acquire takes the lock of the stack, waiting up to the run's lock timeout.
 func (e *Engine) acquire(ctx context.Context, verb Verb, run Run) (*lock, error) {
-	l := &lock{cluster: e.cluster, duration: e.options.LeaseDuration, holder: newHolder(verb, run), done: make(chan struct{})}
+	l := &lock{cluster: e.cluster, duration: e.options.LeaseDuration, holder: newHolder(verb, run), done: make(chan struct{}), fence: &fence{duration: e.options.LeaseDuration}}
 	deadline := time.Now().Add(run.LockTimeout)
 	var seen *v1.Lease      // the Lease as it was first seen,
 	var seenSince time.Time // and since when it has been the same
@@ -198,20 +199,40 @@ func (l *lock) take(ctx context.Context, stack Stack, old *v1.Lease) error {
 		transitions = *old.Spec.LeaseTransitions + 1
 	}
 	lease.Spec = v1.LeaseSpec{HolderIdentity: &l.holder.run, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now, LeaseTransitions: &transitions}
-	var err error
-	reqCtx, cancel := l.cluster.within(ctx)
-	defer cancel()
-	leases := l.cluster.leases.Leases(stack.Namespace)
-	if old == nil {
-		lease, err = leases.Create(reqCtx, lease, metav1.CreateOptions{})
-	} else {
-		lease, err = leases.Update(reqCtx, lease, metav1.UpdateOptions{})
-	}
+	err := retry(ctx, writePatience, func(ctx context.Context) error {
+		ctx, cancel := l.cluster.within(ctx)
+		defer cancel()
+		got, err := l.send(ctx, lease, old == nil)
+		if err == nil {
+			l.lease = got
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	l.lease, l.renewed = lease, begun
+	l.renewed = begun
+	l.fence.set(begun, nil)
 	return nil
+}
+
+// send writes a Lease. One that is there already in the name of this very run
+// was written by a try whose answer was lost.
+func (l *lock) send(ctx context.Context, lease *v1.Lease, create bool) (got *v1.Lease, err error) {
+	leases := l.cluster.leases.Leases(lease.Namespace)
+	if create {
+		got, err = leases.Create(ctx, lease, metav1.CreateOptions{})
+	} else {
+		got, err = leases.Update(ctx, lease, metav1.UpdateOptions{})
+	}
+	if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+		return got, err
+	}
+	live, getErr := leases.Get(ctx, lease.Name, metav1.GetOptions{})
+	if getErr == nil && !free(live) && *live.Spec.HolderIdentity == l.holder.run {
+		return live, nil
+	}
+	return nil, err
 }
 
 // keep renews the lock every third of its duration until it is released.
@@ -240,6 +261,8 @@ func (l *lock) renew(ctx context.Context) error {
 	if l.lost != nil {
 		return l.lost
 	}
+	ctx = unfenced(ctx)
+	defer func() { l.fence.set(l.renewed, l.lost) }()
 	begun, now := time.Now(), metav1.NowMicro()
 	lease := l.lease.DeepCopy()
 	lease.Spec.RenewTime = &now
@@ -288,10 +311,7 @@ func (l *lock) check(ctx context.Context) error {
 	if l.lost != nil {
 		return l.lost
 	}
-	// The monotonic clock stands still while a machine sleeps, the wall clock
-	// may be set: the larger of the two is the age.
-	now := time.Now()
-	age := max(now.Sub(l.renewed), now.Round(0).Sub(l.renewed.Round(0)))
+	age := since(l.renewed)
 	if age < l.duration/2 {
 		return nil
 	}
@@ -300,6 +320,7 @@ func (l *lock) check(ctx context.Context) error {
 			return err
 		}
 		l.lost = &LockLostError{Reason: fmt.Sprintf("could not be renewed for %s: %v", age.Round(time.Second), err)}
+		l.fence.set(l.renewed, l.lost)
 		return l.lost
 	}
 	return nil
@@ -321,7 +342,7 @@ func (l *lock) release(ctx context.Context) error {
 	if l.lost != nil {
 		return nil // it is not ours to give back
 	}
-	return retry(ctx, 5*time.Second, func(ctx context.Context) error {
+	return retry(unfenced(ctx), 5*time.Second, func(ctx context.Context) error {
 		ctx, cancel := l.cluster.within(ctx)
 		defer cancel()
 		lease := l.lease.DeepCopy()
@@ -346,12 +367,14 @@ func (l *lock) remove(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lost = &LockLostError{Reason: "the stack was deleted"} // there is nothing to release
-	ctx, cancel := l.cluster.within(ctx)
-	defer cancel()
 	uid := l.lease.UID
-	err := l.cluster.leases.Leases(l.lease.Namespace).Delete(ctx, l.lease.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
+	return retry(ctx, 5*time.Second, func(ctx context.Context) error {
+		ctx, cancel := l.cluster.within(ctx)
+		defer cancel()
+		err := l.cluster.leases.Leases(l.lease.Namespace).Delete(ctx, l.lease.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
+		if apierrors.IsNotFound(err) || isUIDMismatch(err) {
+			return nil // gone, or made anew by somebody else
+		}
+		return err
+	})
 }

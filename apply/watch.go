@@ -53,6 +53,7 @@ func (e *Engine) newView(ctx context.Context) *view {
 // less to say about causes.
 func (v *view) cover(keys []ObjectKey) error {
 	e := v.engine
+	watchSeconds := int64(watchLife / time.Second)
 	for _, place := range placesOf(keys) {
 		if v.stores[place] != nil {
 			continue
@@ -65,7 +66,7 @@ func (v *view) cover(keys []ObjectKey) error {
 			return err
 		}
 		informer := dynamicinformer.NewFilteredDynamicInformer(e.cluster.dynamic, m.Resource, place.namespace, 0, cache.Indexers{},
-			func(o *metav1.ListOptions) { o.LabelSelector = e.stack.selector() }).Informer()
+			func(o *metav1.ListOptions) { o.LabelSelector, o.TimeoutSeconds = e.stack.selector(), &watchSeconds }).Informer()
 		// These fail only on an informer that runs already.
 		_ = informer.SetTransform(withoutManagedFields)
 		_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { v.failed(place, err) })
