@@ -41,7 +41,7 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 			return Change{Object: key, Action: ActionUpdate, send: o, pin: pinOf(live), Conflicts: []Conflict{{Object: key, Manager: owner}}}, nil
 		}
 		if live.GetDeletionTimestamp() != nil {
-			return Change{}, fmt.Errorf("%s: is being deleted%s; apply again when it is gone", key, finalizersText(live))
+			return p.afterDeletion(o, live), nil
 		}
 	}
 	if conflicted { // the refusal shows no object: what forcing would make does
@@ -49,8 +49,11 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 	} else {
 		err = refusal
 	}
+	if s := status(err); s != nil && admissionOf(s).DryRun {
+		return p.unpreviewed(o, live, admissionOf(s)), nil
+	}
 	if err != nil {
-		return Change{}, p.dryRunError(o, live, err)
+		return Change{}, p.dryRunError(ctx, o, live, err)
 	}
 	change := Change{Object: key, send: o, pin: pinOf(live)}
 	p.decide(&change, live, merged)
@@ -58,6 +61,29 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 		change.Conflicts = conflictsOf(key, refusal, live, change.Fields)
 	}
 	return change, nil
+}
+
+// unpreviewed plans an object that no dry-run may be made of.
+func (p *planner) unpreviewed(o, live *unstructured.Unstructured, by admission) Change {
+	key := keyOf(o)
+	change := Change{
+		Object: key, Action: ActionUpdate, send: o, pin: pinOf(live), template: isWorkload(key),
+		Unpreviewed: fmt.Sprintf("webhook %q refuses dry runs", by.Name),
+	}
+	if live == nil {
+		change.Action, change.New = ActionCreate, maskObject(key, o.Object)
+	}
+	return change
+}
+
+// afterDeletion plans an object that is being deleted: what is sent to it now
+// would vanish with it, so it is made anew once it is gone.
+func (p *planner) afterDeletion(o, live *unstructured.Unstructured) Change {
+	key := keyOf(o)
+	return Change{
+		Object: key, Action: ActionCreate, New: maskObject(key, o.Object), send: o, template: isWorkload(key), awaits: string(live.GetUID()),
+		Note: "is being deleted" + finalizersText(live) + ": is made anew when it is gone",
+	}
 }
 
 // decide sets the action of a change from the live object and what a dry-run
@@ -123,7 +149,7 @@ func recreatedNote(key ObjectKey, o *unstructured.Unstructured) string {
 	return "gets a new clusterIP"
 }
 
-func finalizersText(o *unstructured.Unstructured) string {
+func finalizersText(o metav1.Object) string {
 	if f := o.GetFinalizers(); len(f) > 0 {
 		return " (waiting for " + strings.Join(f, ", ") + ")"
 	}
@@ -156,8 +182,11 @@ func (p *planner) foreignOwner(live metav1.Object) string {
 }
 
 // dryRunError says why an object cannot be planned, and what to do about it.
-func (p *planner) dryRunError(o, live *unstructured.Unstructured, err error) error {
+func (p *planner) dryRunError(ctx context.Context, o, live *unstructured.Unstructured, err error) error {
 	key := keyOf(o)
+	if outdated := p.outdatedFields(ctx, o, live, err); outdated != nil {
+		return outdated
+	}
 	if immutable := immutableClaims(o, live, err); immutable != nil {
 		return immutable
 	}

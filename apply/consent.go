@@ -20,6 +20,8 @@ type Consent struct {
 	// Recreate lets objects be deleted and made anew, where the API server does
 	// not let a field change.
 	Recreate []ObjectPattern
+	// Unpreviewed lets objects be applied that no dry-run could show.
+	Unpreviewed bool
 	// Prune names kinds ("PersistentVolumeClaim", "Namespace", …) whose objects
 	// are deleted when they leave the stack, though others or data go with them.
 	Prune []string

@@ -122,6 +122,19 @@ func (e *ImmutableError) Unwrap() error { return e.err }
 // Hint says how to go on.
 func (e *ImmutableError) Hint() string { return e.hint }
 
+// TerminatingError says that a namespace is being deleted, so that nothing can
+// be made in it.
+type TerminatingError struct{ Namespace string }
+
+func (e *TerminatingError) Error() string {
+	return fmt.Sprintf("namespace %q is being deleted; nothing can be made in it until it is gone and made anew", e.Namespace)
+}
+
+// Hint says how to go on.
+func (e *TerminatingError) Hint() string {
+	return fmt.Sprintf("wait for `kubectl wait --for=delete namespace/%[1]s`, then run it again; `kubectl get namespace %[1]s -o yaml` says what keeps it", e.Namespace)
+}
+
 // PruneError refuses a plan that would delete suspiciously much.
 type PruneError struct {
 	Deletes, Inventory int

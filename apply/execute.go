@@ -97,6 +97,16 @@ func (x *execution) refuse() error {
 	if len(refused) > 0 {
 		return &ConflictError{Conflicts: refused}
 	}
+	unpreviewed := &UnpreviewedError{}
+	for i := range x.plan.Changes {
+		if c := &x.plan.Changes[i]; c.Unpreviewed != "" && !x.plan.target.Consent.Unpreviewed {
+			unpreviewed.Objects = append(unpreviewed.Objects, c.Object)
+			unpreviewed.Reasons = append(unpreviewed.Reasons, c.Unpreviewed)
+		}
+	}
+	if len(unpreviewed.Objects) > 0 {
+		return unpreviewed
+	}
 	deletes := x.plan.losses()
 	empty := len(x.plan.target.Objects) == 0
 	mass := deletes >= 5 && 2*deletes > x.plan.inventory
@@ -305,6 +315,12 @@ func (x *execution) guarded(ctx context.Context) error {
 func (x *execution) applyObject(ctx context.Context, c *Change) error {
 	if graceEnded(ctx) {
 		return context.Canceled
+	}
+	if c.awaits != "" {
+		if err := x.awaitDeleted(ctx, c); err != nil {
+			x.report(c.Object, c.Action, err)
+			return err
+		}
 	}
 	o := c.send.DeepCopy()
 	if c.pin.uid != "" {

@@ -38,12 +38,7 @@ func isUIDMismatch(err error) bool {
 	return false
 }
 
-// isSpecMistake reports an object that no retry makes acceptable.
-func isSpecMistake(err error) bool {
-	s := status(err)
-	return s != nil && isMistake(s)
-}
-
+// isMistake reports the refusal of an object that no retry makes acceptable.
 func isMistake(s *metav1.Status) bool {
 	return s.Code == http.StatusInternalServerError &&
 		(strings.HasPrefix(s.Message, "failed to create typed patch object") ||
@@ -82,6 +77,9 @@ func described(key ObjectKey, err error) error {
 	if s == nil {
 		return err
 	}
+	if ns := terminatingNamespace(key, s); ns != "" {
+		return &TerminatingError{Namespace: ns}
+	}
 	if by := admissionOf(s); by.Name != "" {
 		return &AdmissionError{admission: by, text: by.text(key, s), err: err}
 	}
@@ -100,9 +98,6 @@ func (e *apiError) Unwrap() error { return e.err }
 func statusText(key ObjectKey, s *metav1.Status) string {
 	if quota := exceededQuota.FindStringSubmatch(s.Message); quota != nil && s.Code == http.StatusForbidden {
 		return fmt.Sprintf("exceeds the quota %q: %s", quota[1], quota[2]) // names and numbers
-	}
-	if ns := terminatingNamespace(key, s); ns != "" {
-		return fmt.Sprintf("namespace %q is being deleted; nothing can be made in it until it is gone and made anew", ns)
 	}
 	if s.Reason == metav1.StatusReasonInvalid && s.Details != nil && len(s.Details.Causes) > 0 {
 		texts := make([]string, len(s.Details.Causes))

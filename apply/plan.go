@@ -100,6 +100,9 @@ type Change struct {
 	// Deferred marks an object whose namespace or kind comes with the same
 	// run, so that the API server has not validated it yet.
 	Deferred bool `json:"deferred,omitempty"`
+	// Unpreviewed says why no dry-run could show the change, such as a webhook
+	// that refuses dry-runs; empty when one did.
+	Unpreviewed string `json:"unpreviewed,omitempty"`
 	// Recreated marks a create of an object the last run left in the cluster.
 	Recreated bool `json:"recreated,omitempty"`
 	// Spare marks an object named by its content (see [LabelContent]) that left
@@ -110,6 +113,7 @@ type Change struct {
 	Note string `json:"note,omitempty"`
 
 	send     *unstructured.Unstructured // what is sent; nil for delete and keep
+	awaits   string                     // the uid of an object that is on its way out, and must be gone before
 	pin      pin                        // the live object the change was planned for
 	template bool                       // the pod template changes
 	made     bool                       // was created before the lock could be taken

@@ -132,11 +132,22 @@ func (p *planner) prepare(ctx context.Context) (err error) {
 	if p.objects, err = Named(p.target.Objects, p.plan.key); err != nil {
 		return err
 	}
+	unserved := &UnservedError{}
+	if p.target.Verb == VerbRollback {
+		unserved.Revision = p.target.RollbackTo
+	}
 	for _, o := range p.objects {
+		if one := p.unserved(o); one != nil {
+			unserved.Objects = append(unserved.Objects, *one)
+			continue
+		}
 		if err := p.check(o); err != nil {
 			return err
 		}
 		p.wanted[keyOf(o)] = true
+	}
+	if len(unserved.Objects) > 0 {
+		return unserved
 	}
 	p.needs, err = newNeedGraph(p.objects)
 	return err
@@ -145,9 +156,12 @@ func (p *planner) prepare(ctx context.Context) (err error) {
 func (p *planner) namespaceExists(ctx context.Context, name string) (bool, error) {
 	ctx, cancel := p.engine.cluster.within(ctx)
 	defer cancel()
-	_, err := p.engine.cluster.core.Namespaces().Get(ctx, name, metav1.GetOptions{})
+	ns, err := p.engine.cluster.core.Namespaces().Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return false, nil
+	}
+	if err == nil && ns.DeletionTimestamp != nil && p.target.Verb != VerbDelete {
+		return false, &TerminatingError{Namespace: name}
 	}
 	if apierrors.IsForbidden(err) {
 		return true, nil // who may not look works in a namespace that others made
@@ -194,14 +208,29 @@ func (p *planner) scope(o *unstructured.Unstructured) (string, error) {
 	switch {
 	case meta.IsNoMatchError(err) && comes:
 		return scope, nil
-	case meta.IsNoMatchError(err):
-		return "", fmt.Errorf("%s: the cluster has no kind %s in %s", key, key.Kind, o.GetAPIVersion())
 	case err != nil:
 		return "", err
 	case m.Scope.Name() == meta.RESTScopeNameRoot:
 		return "Cluster", nil
 	}
 	return "Namespaced", nil
+}
+
+// unserved reports an object in a version that the cluster neither serves nor
+// gets with this run.
+func (p *planner) unserved(o *unstructured.Unstructured) *UnservedObject {
+	key := keyOf(o)
+	if _, comes := p.newKinds[key.groupKind()]; comes {
+		return nil
+	}
+	if _, err := p.engine.cluster.mapping(key.groupKind(), o.GroupVersionKind().Version); !meta.IsNoMatchError(err) {
+		return nil
+	}
+	one := &UnservedObject{Object: key, APIVersion: o.GetAPIVersion()}
+	if m, err := p.engine.cluster.mapping(key.groupKind(), ""); err == nil {
+		one.Served = m.GroupVersionKind.GroupVersion().String()
+	}
+	return one
 }
 
 // served reports whether the cluster knows the kind of an object in the
@@ -254,12 +283,19 @@ func (p *planner) observe(ctx context.Context) error {
 			return err
 		}
 	}
+	gone := map[schema.GroupKind]int{}
 	for _, i := range p.base.inventory {
 		if !p.wanted[i.ObjectKey] {
 			if err := add(i.ObjectKey, ""); err != nil {
 				return err
 			}
+			if _, err := p.engine.cluster.mapping(i.groupKind(), ""); meta.IsNoMatchError(err) {
+				gone[i.groupKind()]++
+			}
 		}
+	}
+	for gk, n := range gone {
+		p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf("the cluster no longer has the kind %s; the stack's objects of it (%d) are gone with it", gk, n))
 	}
 	todo := make([]place, 0, len(places))
 	for pl := range places {

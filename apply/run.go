@@ -24,6 +24,9 @@ type Run struct {
 	LockTimeout time.Duration
 	// ForceConflicts takes the fields of the plan's conflicts over.
 	ForceConflicts bool
+	// KeepGoing goes on with the other objects of a stage after one failed. What
+	// comes after that stage is not begun, and nothing is pruned.
+	KeepGoing bool
 	// AllowPrune is the number of deletes that are consented to, where the
 	// guard against mass deletion would refuse.
 	AllowPrune int

@@ -63,7 +63,7 @@ func (x *execution) applyStage(ctx context.Context, todo []*Change) error {
 }
 
 // applyAll writes objects. After an error what is in flight ends, nothing new
-// begins, and all that failed is reported.
+// begins unless the run keeps going, and all that failed is reported.
 func (x *execution) applyAll(ctx context.Context, todo []*Change) error {
 	errs := make([]error, len(todo))
 	err := x.engine.cluster.each(ctx, len(todo), func(groupCtx context.Context, i int) error {
@@ -72,6 +72,9 @@ func (x *execution) applyAll(ctx context.Context, todo []*Change) error {
 			return nil
 		}
 		errs[i] = x.applyObject(ctx, todo[i])
+		if x.run.KeepGoing && !graceEnded(ctx) && x.lock.failure() == nil {
+			return nil
+		}
 		return errs[i]
 	})
 	if joined := errors.Join(errs...); joined != nil {

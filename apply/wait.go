@@ -312,3 +312,34 @@ func (x *execution) confirmGone(ctx context.Context, keys []ObjectKey, uids map[
 		return nil
 	})
 }
+
+// awaitDeleted waits until an object is gone that is to be made anew. The time
+// is that of all waits of the run.
+func (x *execution) awaitDeleted(ctx context.Context, c *Change) error {
+	deadline := time.Now().Add(x.patience)
+	told := ""
+	for {
+		live, err := x.engine.cluster.getMetadata(ctx, c.Object)
+		if err != nil {
+			return forbidden(describe("read", c.Object, err))
+		}
+		if live == nil || string(live.UID) != c.awaits {
+			return nil
+		}
+		h := Health{Object: c.Object, State: StateProgressing, Message: "is being deleted" + finalizersText(live)}
+		if h.Message != told {
+			told = h.Message
+			x.mu.Lock()
+			x.run.send(Progress{Health: h})
+			x.mu.Unlock()
+		}
+		switch {
+		case x.lock.failure() != nil:
+			return x.lock.failure()
+		case time.Now().After(deadline):
+			return &NotReadyError{Timeout: x.run.Timeout, Health: []Health{h}}
+		case !pause(ctx, min(time.Second, max(0, time.Until(deadline))+time.Millisecond)):
+			return context.Canceled
+		}
+	}
+}

@@ -31,6 +31,7 @@ var errDeclined = errors.New("not confirmed: nothing was written")
 func (c *change) execute(ctx context.Context, e *env) error {
 	c.warn(e)
 	e.signRun(&c.run)
+	c.target.Consent.Unpreviewed = c.unpreviewed
 	began := e.now()
 	for again := true; ; {
 		plan, err := c.engine.Plan(ctx, c.target)
@@ -91,8 +92,13 @@ func (c *change) approve(ctx context.Context, e *env, plan *apply.Plan) (bool, e
 	return true, err
 }
 
-// refused reports conflicts that the run has no consent for.
+// refused reports what the run has no consent for.
 func (c *change) refused(plan *apply.Plan) bool {
+	for i := range plan.Changes {
+		if plan.Changes[i].Unpreviewed != "" && !c.unpreviewed {
+			return true
+		}
+	}
 	for _, conflict := range plan.Conflicts() {
 		if conflict.Foreign() || !c.forceConflicts {
 			return true
@@ -126,6 +132,8 @@ func (c *change) showResult(e *env, plan *apply.Plan, result *apply.Result, err 
 		return nil
 	case c.output.value == "json":
 		return ui.WriteJSON(e.stdout, result)
+	case err != nil && c.keepGoing:
+		return ui.WriteFailures(e.stdout, plan, result, e.options(e.stdout))
 	case err != nil || plan.Empty() && !plan.Settle:
 		return nil
 	}

@@ -156,12 +156,15 @@ func (c *connection) explain(err error) error {
 		notRecorded *apply.NotRecordedError
 		lockLost    *apply.LockLostError
 		notReady    *apply.NotReadyError
+		answer      *apply.AnswerError
 	)
 	switch {
 	case err == nil || errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &notRecorded), errors.As(err, &lockLost), errors.As(err, &notReady):
 		return err // what was done matters more than how the way was lost
+	case errors.As(err, &answer):
+		return &clusterError{msg: answer.Error(), hint: answer.Hint(), err: err}
 	case errors.As(err, &transport):
 		return &clusterError{
 			msg:  fmt.Sprintf("cannot reach the cluster of context %s at %s: %v", c.context, c.config.Host, transport.Err),

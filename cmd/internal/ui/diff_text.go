@@ -120,6 +120,9 @@ func remarks(c apply.Change) string {
 	if c.Deferred {
 		all = append(all, "not validated by the server: its namespace or kind comes with this run")
 	}
+	if c.Unpreviewed != "" {
+		all = append(all, "cannot be previewed: "+c.Unpreviewed)
+	}
 	if c.OwnershipOnly {
 		all = append(all, "ownership only: no value changes, the stack owns its fields again")
 	}

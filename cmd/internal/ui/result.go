@@ -30,6 +30,23 @@ func WriteResult(w io.Writer, plan *apply.Plan, r *apply.Result, o Options) erro
 	return p.Err()
 }
 
+// WriteFailures writes what became of each object that a run could not do
+// something to, and how many it did not come to.
+func WriteFailures(w io.Writer, plan *apply.Plan, r *apply.Result, o Options) error {
+	p := NewPrinter(w, o)
+	failed := 0
+	for _, one := range r.Outcomes {
+		if one.Error != "" {
+			failed++
+			p.printf("%s %s  %s failed: %s\n", styled{red, "!"}, objectName(one.Object, plan.Stack.Namespace), string(one.Action), lines(one.Error))
+		}
+	}
+	n := plan.Counts()
+	left := n.Created + n.Updated + n.Deleted - len(r.Outcomes)
+	p.printf("%s: %s, %d failed, %d not begun\n", r.Stack.Name, counts(r.Changes), failed, max(0, left))
+	return p.Err()
+}
+
 func done(verb apply.Verb) string {
 	if verb == apply.VerbRollback {
 		return "Rolled back"
