@@ -275,28 +275,3 @@ func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts 
 	defer cancel()
 	return r.Patch(ctx, o.GetName(), types.ApplyPatchType, body, patch)
 }
-
-// delete deletes the very object that has the uid; nil when it is gone already.
-func (c *cluster) delete(ctx context.Context, key ObjectKey, uid string, foreground bool) error {
-	r, err := c.resource(key, "")
-	if meta.IsNoMatchError(err) {
-		return nil // without its kind there is no object
-	}
-	if err != nil {
-		return err
-	}
-	policy := metav1.DeletePropagationBackground
-	if foreground {
-		policy = metav1.DeletePropagationForeground
-	}
-	id := types.UID(uid)
-	ctx, cancel := c.within(ctx)
-	defer cancel()
-	err = r.Delete(ctx, key.Name, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &id}, PropagationPolicy: &policy,
-	})
-	if apierrors.IsNotFound(err) || isUIDMismatch(err) {
-		return nil // gone, or somebody else's by now
-	}
-	return err
-}

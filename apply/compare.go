@@ -53,7 +53,7 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 		return p.unpreviewed(o, live, admissionOf(s)), nil
 	}
 	if err != nil {
-		return Change{}, p.dryRunError(ctx, o, live, err)
+		return p.refused(ctx, o, live, err)
 	}
 	change := Change{Object: key, send: o, pin: pinOf(live)}
 	p.decide(&change, live, merged)
@@ -186,9 +186,6 @@ func (p *planner) dryRunError(ctx context.Context, o, live *unstructured.Unstruc
 	key := keyOf(o)
 	if outdated := p.outdatedFields(ctx, o, live, err); outdated != nil {
 		return outdated
-	}
-	if immutable := immutableClaims(o, live, err); immutable != nil {
-		return immutable
 	}
 	if s := status(err); s != nil && apierrors.IsNotFound(err) && s.Details != nil && s.Details.Kind == "namespaces" {
 		return fmt.Errorf("%s: namespace %q does not exist; create it or add it to the stack", key, key.Namespace)

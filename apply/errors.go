@@ -102,26 +102,6 @@ func (e *NotRecordedError) Error() string {
 
 func (e *NotRecordedError) Unwrap() error { return e.Err }
 
-// ImmutableError says that the API server does not let a field of a live object
-// change, and what to do instead.
-type ImmutableError struct {
-	Object ObjectKey
-	Path   string // spec.volumeClaimTemplates
-	// Field is the field of an app that it comes from: "volumes".
-	Field string
-	hint  string
-	err   error
-}
-
-func (e *ImmutableError) Error() string {
-	return fmt.Sprintf("%s: %s cannot change while the object is there (field %s of the app)", e.Object, e.Path, e.Field)
-}
-
-func (e *ImmutableError) Unwrap() error { return e.err }
-
-// Hint says how to go on.
-func (e *ImmutableError) Hint() string { return e.hint }
-
 // TerminatingError says that a namespace is being deleted, so that nothing can
 // be made in it.
 type TerminatingError struct{ Namespace string }

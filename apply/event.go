@@ -27,10 +27,12 @@ type Recorded struct {
 	Interrupted []int
 }
 
-// Applied says that one object was written or deleted, or could not be.
+// Applied says that one object was written or deleted, or could not be, or was
+// left alone after all.
 type Applied struct {
 	Object ObjectKey
 	Action Action
+	Note   string // what a reader should know beyond that
 	Err    error
 }
 

@@ -222,7 +222,8 @@ func (x *execution) recheck(ctx context.Context, history []Summary) error {
 		case change.Action == ActionCreate, change.Action == ActionUpdate:
 			stale[i], err = x.recheckWrite(ctx, p, change)
 		case change.Action == ActionDelete:
-			stale[i], err = x.recheckDelete(ctx, p, change)
+			// Deleting less than was approved needs no new approval.
+			err = x.stillLeftover(ctx, p, change)
 		}
 		return err
 	})
@@ -259,7 +260,7 @@ func (x *execution) recheckWrite(ctx context.Context, p *planner, change *Change
 
 // sameChange reports whether two changes do the same as far as a reader sees.
 func sameChange(a, b *Change) bool {
-	return a.Action == b.Action && a.OwnershipOnly == b.OwnershipOnly &&
+	return a.Action == b.Action && a.OwnershipOnly == b.OwnershipOnly && slices.Equal(a.Replace, b.Replace) &&
 		string(canonical(fieldsOnly(a.Fields))) == string(canonical(fieldsOnly(b.Fields))) && len(a.Conflicts) == len(b.Conflicts)
 }
 
@@ -269,17 +270,6 @@ func fieldsOnly(fields []FieldChange) []FieldChange {
 		out[i].Since = time.Time{}
 	}
 	return out
-}
-
-func (x *execution) recheckDelete(ctx context.Context, p *planner, change *Change) (stale string, err error) {
-	live, err := x.engine.cluster.getMetadata(ctx, change.Object)
-	if err != nil {
-		return "", forbidden(describe("read", change.Object, err))
-	}
-	if live != nil && (string(live.UID) != change.pin.uid || p.foreignOwner(live) != "") {
-		return change.Object.String() + " is no longer the object that was to be deleted", nil
-	}
-	return "", nil
 }
 
 // prepare sets up what the waits of the run share.
@@ -400,12 +390,16 @@ func (x *execution) write(ctx context.Context, f func(context.Context) error) er
 }
 
 func (x *execution) report(key ObjectKey, action Action, err error) {
+	x.reportNote(key, action, "", err)
+}
+
+func (x *execution) reportNote(key ObjectKey, action Action, note string, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	o := Outcome{Object: key, Action: action}
+	o := Outcome{Object: key, Action: action, Note: note}
 	if err != nil {
 		o.Error = err.Error()
 	}
 	x.result.Outcomes = append(x.result.Outcomes, o)
-	x.run.send(Applied{Object: key, Action: action, Err: err})
+	x.run.send(Applied{Object: key, Action: action, Note: note, Err: err})
 }

@@ -97,11 +97,17 @@ func (x *execution) inventory() []item {
 	items := []item{}
 	for i := range x.plan.Changes {
 		c := &x.plan.Changes[i]
+		if c.forget {
+			continue
+		}
 		uid := c.pin.uid
 		if uid == "" {
 			uid = c.sent.UID
 		}
-		items = append(items, item{ObjectKey: c.Object, UID: uid})
+		if len(c.Replace) > 0 {
+			uid = "" // of the object that is made in its place
+		}
+		items = append(items, item{ObjectKey: c.Object, UID: uid, Keep: c.keep})
 	}
 	slices.SortFunc(items, func(a, b item) int { return compareKeys(a.ObjectKey, b.ObjectKey) })
 	return items

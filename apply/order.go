@@ -2,7 +2,9 @@ package apply
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 )
 
 // Objects are applied in stages, and deleted in the opposite order. A stage
@@ -74,12 +76,45 @@ func isWorkload(k ObjectKey) bool {
 	return k.Group == "apps" && (k.Kind == "Deployment" || k.Kind == "StatefulSet" || k.Kind == "DaemonSet")
 }
 
+// protectedKinds are never deleted because they left a stack: data or the
+// objects of others would go with them. Each needs a consent of its own, see
+// [Consent.Prune].
+var protectedKinds = []struct {
+	group, kind string
+	short       string // as kubectl abbreviates it
+	with        string // what goes with an object of the kind
+}{
+	{"", "Namespace", "ns", "all that is in it"},
+	{"", "PersistentVolume", "pv", "its data"},
+	{"", "PersistentVolumeClaim", "pvc", "its data"},
+	{"apiextensions.k8s.io", "CustomResourceDefinition", "crd", "every object of the kind it defines"},
+}
+
+// ParseProtectedKind reads the name of a kind for [Consent.Prune], in any case
+// or as kubectl abbreviates it.
+func ParseProtectedKind(text string) (string, error) {
+	var names []string
+	for _, k := range protectedKinds {
+		if strings.EqualFold(text, k.kind) || strings.EqualFold(text, k.short) {
+			return k.kind, nil
+		}
+		names = append(names, k.kind)
+	}
+	return "", fmt.Errorf("%q is no kind that is protected: those are %s; objects of other kinds are pruned without being asked", text, strings.Join(names, ", "))
+}
+
+// goesWith tells what is deleted with an object of a protected kind, "" when
+// its kind is not protected.
+func goesWith(k ObjectKey) string {
+	for _, p := range protectedKinds {
+		if p.group == k.Group && p.kind == k.Kind {
+			return p.with
+		}
+	}
+	return ""
+}
+
 // holdsData reports whether deleting the object deletes what no apply brings back.
 func holdsData(k ObjectKey) bool {
 	return k.Group == "" && (k.Kind == "PersistentVolumeClaim" || k.Kind == "PersistentVolume")
-}
-
-// holdsOthers reports whether deleting the object deletes objects it never named.
-func holdsOthers(k ObjectKey) bool {
-	return k.Group == "" && k.Kind == "Namespace" || k.Group == "apiextensions.k8s.io" && k.Kind == "CustomResourceDefinition"
 }

@@ -71,6 +71,8 @@ type Plan struct {
 	// Changes lists every object of the stack in the order of execution,
 	// deletes last; unchanged ones too.
 	Changes []Change `json:"changes"`
+	// Remarks are what a reader should know about the plan as a whole.
+	Remarks []string `json:"remarks,omitempty"`
 	// Warnings are what the API server said about the objects.
 	Warnings []string `json:"warnings,omitempty"`
 
@@ -109,6 +111,12 @@ type Change struct {
 	// the stack: kept while pods or revisions may need it, it is no difference,
 	// and collected by a run that records a revision anyway. No guard counts it.
 	Spare bool `json:"spare,omitempty"`
+	// Replace lists the fields of an update that cannot change while the object
+	// is there: it is deleted and made anew, with the consent to that.
+	Replace []string `json:"replace,omitempty"`
+	// Terminating marks an object that left the stack and that others hold back
+	// from being deleted.
+	Terminating bool `json:"terminating,omitempty"`
 	// Note is what a reader should know beyond the fields.
 	Note string `json:"note,omitempty"`
 
@@ -116,6 +124,8 @@ type Change struct {
 	awaits   string                     // the uid of an object that is on its way out, and must be gone before
 	pin      pin                        // the live object the change was planned for
 	template bool                       // the pod template changes
+	keep     bool                       // the record says [AnnotationKeep]
+	forget   bool                       // is not the stack's: the inventory goes on without it
 	made     bool                       // was created before the lock could be taken
 	finished bool                       // a Job that is done, and was removed since
 	sent     sentFact                   // carried into the record of an unchanged object

@@ -53,6 +53,9 @@ func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
 	if err := p.planLeftovers(ctx); err != nil {
 		return nil, err
 	}
+	if err := p.checkRecreate(); err != nil {
+		return nil, err
+	}
 	sortChanges(p.plan.Changes)
 	p.plan.base, p.plan.inventory = p.base, p.alive()-p.spares()
 	p.plan.Warnings = append(p.plan.Warnings, e.cluster.warnings.take()...)
@@ -77,6 +80,7 @@ type planner struct {
 	newKinds      map[schema.GroupKind]string // that come with this run, and their scope
 	incomplete    bool                        // the newest record cannot be read
 	live          map[ObjectKey]*metav1.PartialObjectMetadata
+	taken         map[string]bool // uids of what the target sets, by whatever kind it is called
 }
 
 // load finds the newest revision that can be read. A corrupt one is passed
@@ -247,7 +251,7 @@ func (p *planner) served(o *unstructured.Unstructured) (bool, error) {
 func (p *planner) alive() int {
 	n := 0
 	for _, i := range p.base.inventory {
-		if p.live[i.ObjectKey] != nil {
+		if live := p.live[i.ObjectKey]; live != nil && (i.UID == "" || i.UID == string(live.UID)) {
 			n++
 		}
 	}
@@ -307,6 +311,10 @@ func (p *planner) observe(ctx context.Context) error {
 	err := p.engine.cluster.each(ctx, len(todo), func(ctx context.Context, i int) error {
 		list, err := p.engine.cluster.listMetadata(ctx, todo[i].resource, todo[i].namespace, labelled(p.engine.stack.selector()))
 		lists[i] = list
+		if apierrors.IsNotFound(err) { // its kind went since it was looked up
+			p.engine.cluster.mapper.Reset()
+			return nil
+		}
 		if err != nil {
 			return forbidden(fmt.Errorf("list %s: %w", todo[i].resource.Resource, err))
 		}

@@ -93,6 +93,8 @@ type Revision struct {
 type item struct {
 	ObjectKey
 	UID string `json:"uid,omitempty"` // empty when not known at the time
+	// Keep says that the stack wanted the object with [AnnotationKeep].
+	Keep bool `json:"keep,omitempty"`
 }
 
 // sentFact is what is known of the last successful send of an object.

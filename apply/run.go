@@ -39,6 +39,8 @@ type Run struct {
 type Outcome struct {
 	Object ObjectKey `json:"object"`
 	Action Action    `json:"action"`
+	// Note is what a reader should know beyond that.
+	Note string `json:"note,omitempty"`
 	// Error says why the action failed; empty when it succeeded.
 	Error string `json:"error,omitempty"`
 }

@@ -65,6 +65,9 @@ func (x *execution) applyStage(ctx context.Context, todo []*Change) error {
 // applyAll writes objects. After an error what is in flight ends, nothing new
 // begins unless the run keeps going, and all that failed is reported.
 func (x *execution) applyAll(ctx context.Context, todo []*Change) error {
+	if err := x.makeWay(ctx, todo); err != nil {
+		return err
+	}
 	errs := make([]error, len(todo))
 	err := x.engine.cluster.each(ctx, len(todo), func(groupCtx context.Context, i int) error {
 		// The end of the group must not tear a write of the same stage apart.

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"reflect"
 	"time"
 
@@ -151,7 +150,7 @@ func (x *execution) assess(v *view, keys []ObjectKey) []Health {
 			continue
 		}
 		o := v.last(key)
-		if g, ok := x.generations[key]; ok && (o == nil || o.GetGeneration() < g) {
+		if g, ok := x.generations[key]; ok && (o == nil || o.GetGeneration() < g || x.isReplaced(key, o)) {
 			health[i] = Health{Object: key, State: StateProgressing, Message: "waiting for its controller"}
 			continue
 		}
@@ -189,157 +188,4 @@ func placesOf(keys []ObjectKey) []viewPlace {
 		}
 	}
 	return places
-}
-
-// prune deletes what is no longer part of the stack, last applied first. It
-// comes after health, and not at all when nobody looked.
-func (x *execution) prune(ctx context.Context) error {
-	var victims []*Change
-	for i := range x.plan.Changes {
-		if c := &x.plan.Changes[i]; c.Action == ActionDelete {
-			victims = append(victims, c)
-		}
-	}
-	if len(victims) == 0 {
-		return nil
-	}
-	if x.plan.Verb != VerbDelete && !x.run.Wait {
-		x.result.Left = len(victims)
-		return nil
-	}
-	x.run.send(Pruning{Count: len(victims)})
-	var failures []error
-	for len(victims) > 0 { // they come sorted, one stage after the other
-		n := 1
-		for n < len(victims) && stage(victims[n].Object) == stage(victims[0].Object) {
-			n++
-		}
-		failures = append(failures, x.deleteAll(ctx, victims[:n])...)
-		victims = victims[n:]
-	}
-	if err := errors.Join(failures...); err != nil || x.plan.Verb != VerbDelete || !x.run.Wait {
-		return err
-	}
-	return x.awaitGone(ctx)
-}
-
-// deleteAll deletes objects; one that cannot be deleted does not keep the
-// others from it, and stays in the inventory.
-func (x *execution) deleteAll(ctx context.Context, victims []*Change) []error {
-	errs := make([]error, len(victims))
-	wait := x.plan.Verb == VerbDelete && x.run.Wait
-	err := x.engine.cluster.each(ctx, len(victims), func(_ context.Context, i int) error {
-		if graceEnded(ctx) {
-			errs[i] = context.Canceled
-			return nil
-		}
-		c := victims[i]
-		err := x.write(ctx, func(ctx context.Context) error {
-			// A workload that goes last tells when its pods are gone. For other
-			// kinds that would only wait for the garbage collector's next look.
-			return x.engine.cluster.delete(ctx, c.Object, c.pin.uid, wait && stage(c.Object) == stageWorkloads)
-		})
-		errs[i] = describe("delete", c.Object, err)
-		x.report(c.Object, ActionDelete, errs[i])
-		return nil
-	})
-	return append(errs, err)
-}
-
-// awaitGone waits until everything deleted is gone, pods included.
-func (x *execution) awaitGone(ctx context.Context) error {
-	uids := map[ObjectKey]string{}
-	var keys []ObjectKey
-	for i := range x.plan.Changes {
-		if c := &x.plan.Changes[i]; c.Action == ActionDelete {
-			uids[c.Object] = c.pin.uid
-			keys = append(keys, c.Object)
-		}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	v := x.engine.newView(ctx)
-	if err := v.cover(keys); err != nil {
-		return err
-	}
-	deadline := time.NewTimer(x.run.Timeout)
-	defer deadline.Stop()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		synced, err := v.ready()
-		if err != nil {
-			return err
-		}
-		var left []Health
-		for _, k := range keys {
-			if o := v.get(k); !synced || o != nil && string(o.GetUID()) == uids[k] {
-				h := Health{Object: k, State: StateProgressing, Message: "is being deleted"}
-				if o != nil {
-					h.Message += finalizersText(o)
-				}
-				left = append(left, h)
-			}
-		}
-		if len(left) == 0 {
-			return x.confirmGone(ctx, keys, uids)
-		}
-		select {
-		case <-v.changed:
-		case <-tick.C:
-			if err := x.lock.failure(); err != nil {
-				return err
-			}
-		case <-interruption(ctx):
-			return context.Canceled
-		case <-deadline.C:
-			return &NotReadyError{Timeout: x.run.Timeout, Health: left}
-		}
-	}
-}
-
-// confirmGone asks for each object once more by name, since the view shows
-// only what carries the owner labels.
-func (x *execution) confirmGone(ctx context.Context, keys []ObjectKey, uids map[ObjectKey]string) error {
-	return x.engine.cluster.each(ctx, len(keys), func(ctx context.Context, i int) error {
-		live, err := x.engine.cluster.getMetadata(ctx, keys[i])
-		if err != nil {
-			return forbidden(describe("read", keys[i], err))
-		}
-		if live != nil && string(live.UID) == uids[keys[i]] {
-			return &NotReadyError{Health: []Health{{Object: keys[i], State: StateProgressing, Message: "is still being deleted"}}}
-		}
-		return nil
-	})
-}
-
-// awaitDeleted waits until an object is gone that is to be made anew. The time
-// is that of all waits of the run.
-func (x *execution) awaitDeleted(ctx context.Context, c *Change) error {
-	deadline := time.Now().Add(x.patience)
-	told := ""
-	for {
-		live, err := x.engine.cluster.getMetadata(ctx, c.Object)
-		if err != nil {
-			return forbidden(describe("read", c.Object, err))
-		}
-		if live == nil || string(live.UID) != c.awaits {
-			return nil
-		}
-		h := Health{Object: c.Object, State: StateProgressing, Message: "is being deleted" + finalizersText(live)}
-		if h.Message != told {
-			told = h.Message
-			x.mu.Lock()
-			x.run.send(Progress{Health: h})
-			x.mu.Unlock()
-		}
-		switch {
-		case x.lock.failure() != nil:
-			return x.lock.failure()
-		case time.Now().After(deadline):
-			return &NotReadyError{Timeout: x.run.Timeout, Health: []Health{h}}
-		case !pause(ctx, min(time.Second, max(0, time.Until(deadline))+time.Millisecond)):
-			return context.Canceled
-		}
-	}
 }

@@ -10,6 +10,7 @@ type applyOptions struct {
 	fileFlags
 	clusterFlags
 	runFlags
+	deletionFlags
 }
 
 func newApply(e *env) *cobra.Command {
@@ -42,6 +43,7 @@ not succeed ends the run.` + exitCodes(exitUsage, exitStopped, exitLocked, exitC
 	o.clusterFlags.set(c)
 	o.runFlags.set(c, "ready")
 	o.setRelease(c)
+	o.deletionFlags.set(c)
 	return c
 }
 
@@ -55,6 +57,7 @@ func runApply(ctx context.Context, e *env, o applyOptions) error {
 		if err != nil {
 			return err
 		}
+		o.consent(&target.Consent)
 		run := o.run()
 		if run.Cause == "" && o.record {
 			run.Cause = commandLine(e.args)

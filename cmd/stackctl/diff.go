@@ -13,6 +13,7 @@ import (
 type diffOptions struct {
 	fileFlags
 	clusterFlags
+	deletionFlags
 	output choice
 }
 
@@ -37,6 +38,7 @@ no value of a Secret is shown. JSON is one document for each file.` + exitCodes(
 	}
 	o.fileFlags.set(c)
 	o.clusterFlags.set(c)
+	o.deletionFlags.set(c)
 	outputFlag(c, &o.output, formats("text", ui.DiffFormats())...)
 	return c
 }
@@ -63,6 +65,7 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 		if err != nil {
 			return err
 		}
+		o.consent(&target.Consent)
 		plan, err := s.engine.Plan(ctx, target)
 		if err != nil {
 			return s.wrap(err)

@@ -12,6 +12,7 @@ import (
 type rollbackOptions struct {
 	refFlags
 	runFlags
+	deletionFlags
 	to   int
 	args []string
 }
@@ -42,6 +43,7 @@ databases are not brought back.` + refLong + exitCodes(exitUsage, exitStopped, e
 	o.refFlags.set(c)
 	o.runFlags.set(c, "ready")
 	o.setRelease(c)
+	o.deletionFlags.set(c)
 	return c
 }
 
@@ -75,5 +77,6 @@ func runRollback(ctx context.Context, e *env, o rollbackOptions) error {
 			Verb: apply.VerbRollback, Objects: rev.Objects, Source: rev.Source, Environment: rev.Environment, RollbackTo: to,
 		},
 	}
+	o.consent(&c.target.Consent)
 	return c.execute(ctx, e)
 }

@@ -122,6 +122,9 @@ func (b *board) appliedOne(e apply.Applied, now time.Time) []string {
 	if e.Err != nil {
 		return b.line(now, "%s %s: %s", styled{red, "✗"}, name, lines(e.Err.Error()))
 	}
+	if e.Action == apply.ActionKeep {
+		return b.line(now, "%s kept: %s", name, e.Note)
+	}
 	b.applied++
 	if b.held {
 		b.phase, b.held = "applying", false

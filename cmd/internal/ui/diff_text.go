@@ -54,7 +54,7 @@ func (t *planText) header(context string) {
 func (t *planText) inSync() {
 	t.warnings()
 	for _, c := range t.plan.Changes {
-		if c.Action == apply.ActionUnchanged {
+		if c.Action == apply.ActionUnchanged || c.Terminating {
 			t.change(c)
 		}
 	}
@@ -91,7 +91,11 @@ func (t *planText) change(c apply.Change) {
 			t.object(c.New)
 		}
 	case apply.ActionUpdate:
-		t.printf("%s %s%s\n", styled{yellow, "~"}, styled{bold, name}, remarks(c))
+		sign := styled{yellow, "~"}
+		if len(c.Replace) > 0 {
+			sign = styled{red, "-/+"}
+		}
+		t.printf("%s %s%s\n", sign, styled{bold, name}, remarks(c))
 	case apply.ActionDelete:
 		t.printf("%s %s%s\n", styled{red, "-"}, styled{bold, name}, remarks(c))
 	case apply.ActionKeep:
@@ -116,6 +120,9 @@ func remarks(c apply.Change) string {
 	var all []string
 	if c.Recreated {
 		all = append(all, "was deleted in the cluster")
+	}
+	if len(c.Replace) > 0 {
+		all = append(all, "recreated: "+strings.Join(c.Replace, ", ")+" cannot change")
 	}
 	if c.Deferred {
 		all = append(all, "not validated by the server: its namespace or kind comes with this run")
@@ -215,6 +222,9 @@ func (t *planText) value(v any) string {
 }
 
 func (t *planText) warnings() {
+	for _, r := range t.plan.Remarks {
+		t.printf("%s %s\n", styled{yellow, "warning:"}, r)
+	}
 	for _, w := range t.plan.Warnings {
 		t.printf("%s the server says: %s\n", styled{yellow, "warning:"}, w)
 	}

@@ -54,6 +54,9 @@ func WriteError(w io.Writer, err error, c ErrorContext) {
 		t.hint("this is a defect of stackctl: please report it with the lines above")
 	default:
 		t.printf("%s %s\n", t.label(), lines(strings.ReplaceAll(err.Error(), "\n", "\n  ")))
+		if frozen := (*apply.ImmutableError)(nil); errors.As(err, &frozen) {
+			t.place(frozen.Object, frozen.Field)
+		}
 		if errors.As(err, &hinted) {
 			t.hint(hinted.Hint())
 		} else {
@@ -210,10 +213,18 @@ func (t errorText) cause(h apply.Health) {
 		return
 	}
 	t.printf("    %s\n", lines(strings.ReplaceAll(h.Cause.String(), "\n", "\n      ")))
-	if t.c.Locate == nil || h.Cause.Field == "" {
+	if h.Cause.Field != "" {
+		t.place(h.Object, h.Cause.Field)
+	}
+}
+
+// place writes the line of the user's file that a field of an object's app
+// comes from, or where the app begins.
+func (t errorText) place(object apply.ObjectKey, field string) {
+	if t.c.Locate == nil {
 		return
 	}
-	pos, path := t.c.Locate(h.Object, h.Cause.Field)
+	pos, path := t.c.Locate(object, field)
 	if !pos.IsValid() {
 		return
 	}
