@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -71,19 +70,18 @@ func (p *planner) immutable(ctx context.Context, o, live *unstructured.Unstructu
 	}
 	var frozen []fieldPath
 	for _, path := range candidates(before, o) {
-		refused, err := p.refusesChange(ctx, o, live, path)
+		alone, err := p.tryChange(ctx, o, live, path)
 		if err != nil {
 			return nil, err
 		}
-		if refused {
+		if sameCause(alone, refusal) {
 			frozen = append(frozen, path)
 		}
 	}
 	key := keyOf(o)
 	e := &ImmutableError{Object: key, err: refusal}
-	for _, f := range diff(key, before, o, p.engine.stack.Manager()) {
+	for _, f := range differences(key, before, o) {
 		if slices.ContainsFunc(frozen, func(path fieldPath) bool { return isBelow(f.Path, path.String()) }) {
-			f.Manager = "" // whose value it is does not matter here
 			e.Fields = append(e.Fields, f)
 		}
 	}
@@ -151,7 +149,7 @@ func (p *planner) creatable(ctx context.Context, o *unstructured.Unstructured) (
 // unlessRefused keeps an error that is no answer of the API server to what was
 // asked.
 func unlessRefused(err error) error {
-	if status(err) == nil || isTransient(err) {
+	if err != nil && (status(err) == nil || isTransient(err)) {
 		return err
 	}
 	return nil
@@ -234,13 +232,34 @@ func candidates(before, o *unstructured.Unstructured) []fieldPath {
 	return all
 }
 
-// refusesChange asks whether a live object refuses the wanted value of a field
-// when nothing else changes.
-func (p *planner) refusesChange(ctx context.Context, o, live *unstructured.Unstructured, path fieldPath) (bool, error) {
+// sameCause reports a refusal that has a cause of another one. A field that is
+// refused alone for a new reason only has to change together with others.
+func sameCause(alone, all error) bool {
+	if !refusesField(alone) {
+		return false
+	}
+	return slices.ContainsFunc(status(alone).Details.Causes, func(c metav1.StatusCause) bool {
+		return slices.ContainsFunc(status(all).Details.Causes, func(other metav1.StatusCause) bool {
+			return c.Field == other.Field && c.Type == other.Type
+		})
+	})
+}
+
+// differences is what turns what is live of an object into what is wanted, but
+// for empty fields, which mean nothing.
+func differences(key ObjectKey, before, o *unstructured.Unstructured) []FieldChange {
+	return slices.DeleteFunc(diff(key, before, o, ""), func(f FieldChange) bool {
+		return f.Before == nil && (Text(f.After) == "{}" || Text(f.After) == "[]")
+	})
+}
+
+// tryChange asks what a live object answers to the wanted value of a field when
+// nothing else changes: its refusal, or nil.
+func (p *planner) tryChange(ctx context.Context, o, live *unstructured.Unstructured, path fieldPath) (refusal, err error) {
 	c := p.engine.cluster
 	r, err := c.resource(keyOf(o), o.GroupVersionKind().Version)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	op := map[string]any{"op": "remove", "path": pointer(path)}
 	if value, ok, _ := unstructured.NestedFieldNoCopy(o.Object, path...); ok {
@@ -251,13 +270,10 @@ func (p *planner) refusesChange(ctx context.Context, o, live *unstructured.Unstr
 	})
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	_, err = r.Patch(ctx, o.GetName(), types.JSONPatchType, patch, metav1.PatchOptions{
+	_, refusal = r.Patch(ctx, o.GetName(), types.JSONPatchType, patch, metav1.PatchOptions{
 		DryRun: []string{metav1.DryRunAll}, FieldManager: c.manager,
 	})
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
-	return refusesField(err), unlessRefused(err)
+	return refusal, unlessRefused(refusal)
 }
 
 // pointer writes a path of field names as a JSON pointer.

@@ -66,7 +66,7 @@ func (p *planner) refused(ctx context.Context, o, live *unstructured.Unstructure
 	}
 	return Change{
 		Object: key, Action: ActionUpdate, Replace: pathsOf(frozen.Fields), Note: loss(frozen, live),
-		Fields: diff(key, have, want, p.engine.stack.Manager()),
+		Fields: differences(key, have, want),
 		send:   o, pin: pinOf(live), template: isWorkload(key),
 	}, nil
 }
