@@ -252,8 +252,9 @@ func (c *cluster) list(ctx context.Context, place viewPlace, selector string) ([
 
 // patchOptions is how an object is applied.
 type patchOptions struct {
-	force  bool
-	dryRun bool
+	force   bool
+	dryRun  bool
+	manager string // "" for that of the stack
 }
 
 // apply sends an object by server-side apply. It never creates an object
@@ -268,6 +269,9 @@ func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts 
 		return nil, err
 	}
 	patch := metav1.PatchOptions{FieldManager: c.manager, Force: &opts.force, FieldValidation: metav1.FieldValidationStrict}
+	if opts.manager != "" {
+		patch.FieldManager = opts.manager
+	}
 	if opts.dryRun {
 		patch.DryRun = []string{metav1.DryRunAll}
 	}

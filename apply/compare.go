@@ -29,25 +29,40 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 			return Change{}, err
 		}
 	}
-	merged, refusal := c.apply(ctx, withUID(o, live), patchOptions{dryRun: true})
+	change := Change{Object: key, send: o}
+	dryRun := func(o *unstructured.Unstructured, force bool) (*unstructured.Unstructured, error) {
+		o = withUID(o, live)
+		change.handOver = p.keepReplicas(o, live, change.adopt)
+		return c.apply(ctx, o, patchOptions{dryRun: true, force: force})
+	}
+	merged, refusal := dryRun(o, false)
 	conflicted := isFieldConflict(refusal)
 	if live == nil && (conflicted || refusal == nil && merged.GetResourceVersion() != "") {
 		if live, err = read(); err != nil { // somebody else made an object of that name
 			return Change{}, err
 		}
 	}
+	change.pin = pinOf(live)
 	if live != nil {
-		if owner := p.foreignOwner(live); owner != "" {
-			return Change{Object: key, Action: ActionUpdate, send: o, pin: pinOf(live), Conflicts: []Conflict{{Object: key, Manager: owner}}}, nil
+		if owner := p.foreignOwner(live); owner != "" && !p.halfAdopted(live) {
+			if change.adopt = p.adoption(key, owner); change.adopt == nil {
+				change.Action, change.Conflicts = ActionUpdate, []Conflict{{Object: key, Manager: owner}}
+				return change, nil
+			}
+			change.Adopted = owner
 		}
 		if live.GetDeletionTimestamp() != nil {
 			return p.afterDeletion(o, live), nil
 		}
 	}
-	if conflicted { // the refusal shows no object: what forcing would make does
-		merged, err = c.apply(ctx, withUID(o, live), patchOptions{dryRun: true, force: true})
-	} else {
-		err = refusal
+	if err = refusal; conflicted || err == nil && change.adopt != nil {
+		merged, err = dryRun(o, true) // a refusal shows no object: what forcing would make does
+	}
+	if err == nil && conflicted && live != nil {
+		merged, err = p.settle(&change, refusal, live, merged, dryRun)
+	}
+	if err == nil && change.adopt != nil {
+		merged, err = p.previewAdoption(ctx, &change, live, merged)
 	}
 	if s := status(err); s != nil && admissionOf(s).DryRun {
 		return p.unpreviewed(o, live, admissionOf(s)), nil
@@ -55,10 +70,13 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 	if err != nil {
 		return p.refused(ctx, o, live, err)
 	}
-	change := Change{Object: key, send: o, pin: pinOf(live)}
 	p.decide(&change, live, merged)
-	if conflicted && live != nil {
-		change.Conflicts = conflictsOf(key, refusal, live, change.Fields)
+	if live != nil {
+		change.takeBack()
+		p.noteHandOver(&change, live)
+		if change.adopt != nil {
+			change.Note = adoptedNote(live)
+		}
 	}
 	return change, nil
 }
@@ -84,6 +102,25 @@ func (p *planner) afterDeletion(o, live *unstructured.Unstructured) Change {
 		Object: key, Action: ActionCreate, New: maskObject(key, o.Object), send: o, template: isWorkload(key), awaits: string(live.GetUID()),
 		Note: "is being deleted" + finalizersText(live) + ": is made anew when it is gone",
 	}
+}
+
+// settle decides what becomes of the conflicts of an object, and returns what
+// a dry-run makes of it then. merged is what it would be if all were taken.
+func (p *planner) settle(change *Change, refusal error, live, merged *unstructured.Unstructured,
+	dryRun func(*unstructured.Unstructured, bool) (*unstructured.Unstructured, error)) (*unstructured.Unstructured, error) {
+	change.Conflicts = conflictsOf(change.send, refusal, live)
+	if a := change.adopt; a != nil {
+		change.Conflicts = slices.DeleteFunc(change.Conflicts, a.takesConflict)
+	}
+	change.takeBack()
+	p.resolve(change)
+	if !change.yields() {
+		return merged, nil
+	}
+	if err := change.yield(); err != nil {
+		return nil, err
+	}
+	return dryRun(change.send, true)
 }
 
 // decide sets the action of a change from the live object and what a dry-run

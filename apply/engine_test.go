@@ -56,9 +56,8 @@ spec.template.spec.containers[name="main"].image kubectl-edit "web:hack" "web:v1
 	if n := s.writes() - before; n != 0 {
 		t.Errorf("the refused apply made %d writing requests", n)
 	}
-	forced := run
-	forced.ForceConflicts = true
-	if _, err := s.engine.Apply(t.Context(), p, forced); err != nil {
+	p = s.planWith(apply.Consent{Force: true}, s.deployment("web", "web:v1", 2, ""), s.service("web", 80))
+	if _, err := s.engine.Apply(t.Context(), p, run); err != nil {
 		t.Fatal(err)
 	}
 	s.want("live", s.kubectl("get", "deployment/web", "-o", "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}"), "2 web:v1")
@@ -179,10 +178,8 @@ func TestObjectsOfOthersAreRefused(t *testing.T) {
 	if c := p.Conflicts(); len(c) != 1 || !c[0].Foreign() || !strings.Contains(c[0].Manager, "kubectl-create") {
 		t.Fatalf("conflicts: %+v", c)
 	}
-	forced := run
-	forced.ForceConflicts = true
 	var conflict *apply.ConflictError
-	if _, err := s.engine.Apply(t.Context(), p, forced); !errors.As(err, &conflict) {
+	if _, err := s.engine.Apply(t.Context(), s.planWith(apply.Consent{Force: true}, s.configMap("a", "1")), run); !errors.As(err, &conflict) {
 		t.Errorf("forcing fields took a whole object over: %v", err)
 	}
 

@@ -10,25 +10,6 @@ import (
 // ErrNoStack is returned where a stack was expected and no record of it exists.
 var ErrNoStack = errors.New("no such stack")
 
-// Conflict is one field (or a whole object, when Path is empty) that somebody
-// else owns and the stack wants to set.
-type Conflict struct {
-	Object ObjectKey `json:"object"`
-	// Path of the field; empty when the whole object belongs to somebody else.
-	Path string `json:"path,omitempty"`
-	// Manager is the field manager, or the stack ("stack shop/web"), that owns it.
-	Manager string `json:"manager"`
-	// Since is the time of the manager's last write; zero when unknown.
-	Since time.Time `json:"since,omitzero"`
-	// Live and Want are the values in the cluster and in the stack, masked.
-	Live any `json:"live,omitempty"`
-	Want any `json:"want,omitempty"`
-}
-
-// Foreign reports whether the whole object belongs to somebody else, which
-// forcing fields does not change.
-func (c Conflict) Foreign() bool { return c.Path == "" }
-
 // ConflictError stops a run before its first write.
 type ConflictError struct{ Conflicts []Conflict }
 

@@ -88,24 +88,8 @@ type execution struct {
 
 // refuse stops a run that needs a consent it does not have.
 func (x *execution) refuse() error {
-	var refused []Conflict
-	for _, c := range x.plan.Conflicts() {
-		if c.Foreign() || !x.run.ForceConflicts {
-			refused = append(refused, c)
-		}
-	}
-	if len(refused) > 0 {
-		return &ConflictError{Conflicts: refused}
-	}
-	unpreviewed := &UnpreviewedError{}
-	for i := range x.plan.Changes {
-		if c := &x.plan.Changes[i]; c.Unpreviewed != "" && !x.plan.target.Consent.Unpreviewed {
-			unpreviewed.Objects = append(unpreviewed.Objects, c.Object)
-			unpreviewed.Reasons = append(unpreviewed.Reasons, c.Unpreviewed)
-		}
-	}
-	if len(unpreviewed.Objects) > 0 {
-		return unpreviewed
+	if err := x.plan.Refusal(); err != nil {
+		return err
 	}
 	deletes := x.plan.losses()
 	empty := len(x.plan.target.Objects) == 0
@@ -261,7 +245,12 @@ func (x *execution) recheckWrite(ctx context.Context, p *planner, change *Change
 // sameChange reports whether two changes do the same as far as a reader sees.
 func sameChange(a, b *Change) bool {
 	return a.Action == b.Action && a.OwnershipOnly == b.OwnershipOnly && slices.Equal(a.Replace, b.Replace) &&
-		string(canonical(fieldsOnly(a.Fields))) == string(canonical(fieldsOnly(b.Fields))) && len(a.Conflicts) == len(b.Conflicts)
+		string(canonical(fieldsOnly(a.Fields))) == string(canonical(fieldsOnly(b.Fields))) &&
+		a.Adopted == b.Adopted && a.handOver == b.handOver && slices.EqualFunc(a.Conflicts, b.Conflicts, sameConflict)
+}
+
+func sameConflict(a, b Conflict) bool {
+	return a.Path == b.Path && a.Manager == b.Manager && a.Resolution == b.Resolution
 }
 
 func fieldsOnly(fields []FieldChange) []FieldChange {
@@ -324,7 +313,10 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 	tries := 0
 	err := x.write(ctx, func(ctx context.Context) (err error) {
 		tries++
-		got, err = x.engine.cluster.apply(ctx, o, patchOptions{force: len(c.Conflicts) > 0 && x.run.ForceConflicts})
+		if err := x.clearWay(ctx, c); err != nil {
+			return err
+		}
+		got, err = x.send(ctx, c, o)
 		if c.Deferred && (meta.IsNoMatchError(err) || apierrors.IsNotFound(err)) {
 			// A kind is served a moment after it was called established.
 			x.engine.cluster.mapper.Reset()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,8 @@ const (
 	VerbApply    Verb = "apply"
 	VerbRollback Verb = "rollback"
 	VerbDelete   Verb = "delete"
+	// VerbScale is an apply of the newest revision with another number of pods.
+	VerbScale Verb = "scale"
 )
 
 // Target is the state a plan leads to.
@@ -33,6 +36,9 @@ type Target struct {
 	Environment string
 	// RollbackTo is the revision the objects were taken from, for VerbRollback.
 	RollbackTo int
+	// ScaledFrom is the revision the objects were taken from, for VerbScale: the
+	// newest that can be read. With another one on record the plan is stale.
+	ScaledFrom int
 	// DeleteData lets VerbDelete delete volume claims too.
 	DeleteData bool
 	// Consent is what the plan may do beyond what is harmless.
@@ -75,6 +81,9 @@ type Plan struct {
 	Remarks []string `json:"remarks,omitempty"`
 	// Warnings are what the API server said about the objects.
 	Warnings []string `json:"warnings,omitempty"`
+	// Notices are what a reader should know beyond the objects, such as a
+	// consent that nothing asks for.
+	Notices []string `json:"notices,omitempty"`
 
 	target    Target
 	base      *Revision
@@ -99,6 +108,8 @@ type Change struct {
 	New map[string]any `json:"new,omitempty"`
 	// Conflicts are fields (or the whole object) owned by somebody else.
 	Conflicts []Conflict `json:"conflicts,omitempty"`
+	// Adopted says who an object belonged to that the run makes the stack's.
+	Adopted string `json:"adopted,omitempty"`
 	// Deferred marks an object whose namespace or kind comes with the same
 	// run, so that the API server has not validated it yet.
 	Deferred bool `json:"deferred,omitempty"`
@@ -131,6 +142,9 @@ type Change struct {
 	sent     sentFact                   // carried into the record of an unchanged object
 	needs    []needEdge                 // what must be the case before it is sent
 	depth    int                        // how many others of its stage may come before, one after the other
+	force    bool                       // it is sent with force: all of its conflicts are taken over
+	adopt    *adoption                  // what comes before it is sent
+	handOver bool                       // who decides about the replicas next finds them as they are
 }
 
 // pin identifies the state of a live object a change was planned for. It is
@@ -228,11 +242,36 @@ func (p *Plan) Empty() bool {
 		case ActionCreate, ActionUpdate, ActionDelete:
 			return false
 		}
-		if len(p.Changes[i].Conflicts) > 0 {
+		if slices.ContainsFunc(p.Changes[i].Conflicts, Conflict.Stops) {
 			return false
 		}
 	}
 	return !p.CreateNamespace && p.Verb != VerbDelete
+}
+
+// Refused returns the conflicts for which [Engine.Apply] stops before its first
+// write.
+func (p *Plan) Refused() []Conflict {
+	return slices.DeleteFunc(p.Conflicts(), func(c Conflict) bool { return !c.Stops() })
+}
+
+// Refusal returns why a run stops before its first write for want of a consent
+// that the plan was made without; nil when it does not.
+func (p *Plan) Refusal() error {
+	if refused := p.Refused(); len(refused) > 0 {
+		return &ConflictError{Conflicts: refused}
+	}
+	unpreviewed := &UnpreviewedError{}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Unpreviewed != "" && !p.target.Consent.Unpreviewed {
+			unpreviewed.Objects = append(unpreviewed.Objects, c.Object)
+			unpreviewed.Reasons = append(unpreviewed.Reasons, c.Unpreviewed)
+		}
+	}
+	if len(unpreviewed.Objects) > 0 {
+		return unpreviewed
+	}
+	return nil
 }
 
 // Conflicts returns all conflicts of the plan, in its order.

@@ -35,6 +35,9 @@ func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
 	if target.Verb == VerbDelete && p.incomplete {
 		return nil, fmt.Errorf("the record of revision %d of %s is corrupt, so that not all of its objects may be known; apply once more, then delete", p.plan.Base, e.stack)
 	}
+	if target.Verb == VerbScale && target.ScaledFrom != p.base.Revision {
+		return nil, &StalePlanError{Reasons: []string{fmt.Sprintf("revision %d was recorded meanwhile", p.base.Revision)}}
+	}
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -57,6 +60,7 @@ func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
 		return nil, err
 	}
 	sortChanges(p.plan.Changes)
+	p.noteUnused()
 	p.plan.base, p.plan.inventory = p.base, p.alive()-p.spares()
 	p.plan.Warnings = append(p.plan.Warnings, e.cluster.warnings.take()...)
 	slices.Sort(p.plan.Warnings)

@@ -22,8 +22,6 @@ type Run struct {
 	Timeout time.Duration
 	// LockTimeout is how long to queue for the lock (0: not at all).
 	LockTimeout time.Duration
-	// ForceConflicts takes the fields of the plan's conflicts over.
-	ForceConflicts bool
 	// KeepGoing goes on with the other objects of a stage after one failed. What
 	// comes after that stage is not begun, and nothing is pruned.
 	KeepGoing bool

@@ -10,7 +10,6 @@ type applyOptions struct {
 	fileFlags
 	clusterFlags
 	runFlags
-	deletionFlags
 }
 
 func newApply(e *env) *cobra.Command {
@@ -24,9 +23,15 @@ one revision.
 
 What was shown is what runs: when the cluster has changed since, an apply that
 a person approved stops before its first write; one with -y or without a
-terminal plans again. Fields of others are never taken without
---force-conflicts. An apply that changes nothing writes nothing and records
+terminal plans again. An apply that changes nothing writes nothing and records
 nothing. A run that is killed leaves nothing that the next apply cannot finish.
+
+Fields that others own with another value are a conflict and stop the run:
+--take sets the stack's value, --yield leaves the field out of this run. An
+object that others made stops it too, until --adopt makes it the stack's: what
+kubectl or Helm set and the stack does not is removed then. An object of another
+stack is adopted only by KIND/NAME. A diff with these flags shows what comes of
+it.
 
 On a terminal it asks first; elsewhere it goes on. The plan and the result go
 to stdout, progress and questions to stderr; with -o json stdout has only the
@@ -43,7 +48,8 @@ not succeed ends the run.` + exitCodes(exitUsage, exitStopped, exitLocked, exitC
 	o.clusterFlags.set(c)
 	o.runFlags.set(c, "ready")
 	o.setRelease(c)
-	o.deletionFlags.set(c)
+	o.setAdopt(c)
+	o.setDeletions(c)
 	return c
 }
 
@@ -57,7 +63,7 @@ func runApply(ctx context.Context, e *env, o applyOptions) error {
 		if err != nil {
 			return err
 		}
-		o.consent(&target.Consent)
+		target.Consent = o.consent()
 		run := o.run()
 		if run.Cause == "" && o.record {
 			run.Cause = commandLine(e.args)

@@ -31,7 +31,6 @@ var errDeclined = errors.New("not confirmed: nothing was written")
 func (c *change) execute(ctx context.Context, e *env) error {
 	c.warn(e)
 	e.signRun(&c.run)
-	c.target.Consent.Unpreviewed = c.unpreviewed
 	began := e.now()
 	for again := true; ; {
 		plan, err := c.engine.Plan(ctx, c.target)
@@ -64,7 +63,10 @@ func (c *change) execute(ctx context.Context, e *env) error {
 
 // show writes the plan where the person or the script that needs it looks.
 func (c *change) show(e *env, plan *apply.Plan) error {
-	diff := ui.Diff{Plan: plan, Context: c.context, Force: c.forceConflicts}
+	diff := ui.Diff{Plan: plan, Context: c.context}
+	if c.dryRun { // else the run says it as an error
+		diff.Conflicts = c.conflictContext(e)
+	}
 	json := c.output.value == "json"
 	if c.dryRun && json {
 		return ui.WriteDiff(e.stdout, "json", diff, e.options(e.stdout))
@@ -82,7 +84,7 @@ func (c *change) asks(e *env) bool { return !c.yes && !c.dryRun && e.interactive
 // approve asks a person, and reports whether there was one. A plan that
 // changes nothing, or that the engine will refuse, is not worth a question.
 func (c *change) approve(ctx context.Context, e *env, plan *apply.Plan) (bool, error) {
-	if !c.asks(e) || plan.Empty() || c.refused(plan) {
+	if !c.asks(e) || plan.Empty() || plan.Refusal() != nil {
 		return false, nil
 	}
 	yes, err := e.confirm(ctx, c.question)
@@ -92,24 +94,9 @@ func (c *change) approve(ctx context.Context, e *env, plan *apply.Plan) (bool, e
 	return true, err
 }
 
-// refused reports what the run has no consent for.
-func (c *change) refused(plan *apply.Plan) bool {
-	for i := range plan.Changes {
-		if plan.Changes[i].Unpreviewed != "" && !c.unpreviewed {
-			return true
-		}
-	}
-	for _, conflict := range plan.Conflicts() {
-		if conflict.Foreign() || !c.forceConflicts {
-			return true
-		}
-	}
-	return false
-}
-
 // carryOut runs the plan and shows how it goes.
 func (c *change) carryOut(ctx context.Context, e *env, plan *apply.Plan) (*apply.Result, error) {
-	if c.refused(plan) || plan.Empty() && !plan.Settle {
+	if plan.Refusal() != nil || plan.Empty() && !plan.Settle {
 		return c.engine.Apply(ctx, plan, c.run)
 	}
 	progress := ui.NewProgress(e.stderr, ui.ProgressOptions{

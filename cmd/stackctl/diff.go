@@ -13,7 +13,7 @@ import (
 type diffOptions struct {
 	fileFlags
 	clusterFlags
-	deletionFlags
+	consentFlags
 	output choice
 }
 
@@ -28,8 +28,9 @@ func newDiff(e *env) *cobra.Command {
 		Long: `Show what an apply would change, field by field, and who owns the values that
 differ. The API server decides: every object is sent to it as a dry run.
 
-It is empty exactly when an apply would write nothing. Nothing is written, and
-no value of a Secret is shown. JSON is one document for each file.` + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
+It is empty exactly when an apply would write nothing. With the flags about
+conflicts and adoption it shows what an apply with them would do. Nothing is
+written, and no value of a Secret is shown. JSON is one document for each file.` + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
 		Example: `  stackctl diff -f examples/recipes/stack.yaml
   stackctl diff -f examples/recipes/stack.yaml -e dev
   stackctl diff -f examples/recipes/stack.yaml -o json`,
@@ -38,7 +39,9 @@ no value of a Secret is shown. JSON is one document for each file.` + exitCodes(
 	}
 	o.fileFlags.set(c)
 	o.clusterFlags.set(c)
-	o.deletionFlags.set(c)
+	o.setConflicts(c)
+	o.setAdopt(c)
+	o.setDeletions(c)
 	outputFlag(c, &o.output, formats("text", ui.DiffFormats())...)
 	return c
 }
@@ -65,7 +68,7 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 		if err != nil {
 			return err
 		}
-		o.consent(&target.Consent)
+		target.Consent = o.consent()
 		plan, err := s.engine.Plan(ctx, target)
 		if err != nil {
 			return s.wrap(err)
@@ -76,7 +79,7 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 		if i > 0 && o.output.value == "text" {
 			fmt.Fprintln(e.stdout)
 		}
-		diff := ui.Diff{Plan: plan, Context: s.context}
+		diff := ui.Diff{Plan: plan, Context: s.context, Conflicts: s.conflictContext(e)}
 		if err := ui.WriteDiff(e.stdout, o.output.value, diff, e.options(e.stdout)); err != nil {
 			return err
 		}

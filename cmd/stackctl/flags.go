@@ -40,18 +40,17 @@ func outputFlag(c *cobra.Command, to *choice, formats ...string) {
 
 // runFlags say how a change is carried out.
 type runFlags struct {
-	yes            bool
-	wait           bool
-	timeout        time.Duration
-	lockTimeout    time.Duration
-	forceConflicts bool
-	unpreviewed    bool
-	keepGoing      bool
-	allowPrune     int
-	record         bool
-	cause          string
-	dryRun         bool
-	output         choice
+	consentFlags
+	yes         bool
+	wait        bool
+	timeout     time.Duration
+	lockTimeout time.Duration
+	keepGoing   bool
+	allowPrune  int
+	record      bool
+	cause       string
+	dryRun      bool
+	output      choice
 }
 
 // set adds the flags that every change has. end is what it waits for.
@@ -74,7 +73,7 @@ func (f *runFlags) setRelease(c *cobra.Command) {
 	c.Flags().BoolVar(&f.wait, "wait", true, "wait until everything is ready; nothing is deleted without")
 	c.Flags().BoolVar(&f.record, "record", false, "record the command line as the cause")
 	c.Flags().StringVar(&f.cause, "cause", "", "record `TEXT` as the cause; wins over --record")
-	c.Flags().BoolVar(&f.forceConflicts, "force-conflicts", false, "take over fields that others own")
+	f.setConflicts(c)
 	c.Flags().BoolVar(&f.unpreviewed, "allow-unpreviewed", false, "apply objects too that a webhook keeps from being previewed")
 	c.Flags().BoolVar(&f.keepGoing, "keep-going", false, "after a failure, still try the other objects of that stage; nothing is deleted then")
 	c.Flags().Var((*count)(&f.allowPrune), "allow-prune", "consent to deleting `N` objects, where that is suspiciously many")
@@ -84,7 +83,7 @@ func (f *runFlags) setRelease(c *cobra.Command) {
 func (f *runFlags) run() apply.Run {
 	return apply.Run{
 		Cause: f.cause, Wait: f.wait, Timeout: f.timeout, LockTimeout: f.lockTimeout,
-		ForceConflicts: f.forceConflicts, KeepGoing: f.keepGoing, AllowPrune: f.allowPrune,
+		KeepGoing: f.keepGoing, AllowPrune: f.allowPrune,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"stackctl.dev/stackctl/apply"
 	"stackctl.dev/stackctl/cmd/internal/gitinfo"
+	"stackctl.dev/stackctl/cmd/internal/ui"
 )
 
 // version is set by -ldflags "-X main.version=v1.2.3".
@@ -97,12 +98,4 @@ func commandLine(args []string) string {
 }
 
 // quote puts a word in single quotes if a shell would read it otherwise.
-func quote(word string) string {
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@,+%", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !safe(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+func quote(word string) string { return ui.Quote(word) }

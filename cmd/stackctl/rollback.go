@@ -12,7 +12,6 @@ import (
 type rollbackOptions struct {
 	refFlags
 	runFlags
-	deletionFlags
 	to   int
 	args []string
 }
@@ -43,7 +42,8 @@ databases are not brought back.` + refLong + exitCodes(exitUsage, exitStopped, e
 	o.refFlags.set(c)
 	o.runFlags.set(c, "ready")
 	o.setRelease(c)
-	o.deletionFlags.set(c)
+	o.setAdopt(c)
+	o.setDeletions(c)
 	return c
 }
 
@@ -74,9 +74,8 @@ func runRollback(ctx context.Context, e *env, o rollbackOptions) error {
 	c := change{
 		session: s, runFlags: &o.runFlags, run: run, question: fmt.Sprintf("go back to revision %d?", to),
 		target: apply.Target{
-			Verb: apply.VerbRollback, Objects: rev.Objects, Source: rev.Source, Environment: rev.Environment, RollbackTo: to,
+			Verb: apply.VerbRollback, Objects: rev.Objects, Source: rev.Source, Environment: rev.Environment, RollbackTo: to, Consent: o.consent(),
 		},
 	}
-	o.consent(&c.target.Consent)
 	return c.execute(ctx, e)
 }

@@ -36,6 +36,7 @@ var commands = []struct {
 	{"start", newSchema},
 	{"change", newDiff},
 	{"change", newApply},
+	{"change", newScale},
 	{"change", newRollback},
 	{"change", newDelete},
 	{"look", newEnvironments},
@@ -144,7 +145,9 @@ func (e *env) report(err error) {
 	}
 	var at *stackError
 	errors.As(err, &at)
-	ui.WriteError(e.stderr, err, e.errorContext(at.locate()))
+	where := e.errorContext(at.locate())
+	where.Origin = at.origin()
+	ui.WriteError(e.stderr, err, where)
 }
 
 // exitCode maps an error to the exit code of the process. The table of codes

@@ -15,8 +15,9 @@ type Diff struct {
 	Plan *apply.Plan
 	// Context is the kubeconfig context the plan was made in.
 	Context string
-	// Force says that the fields of conflicts will be taken over.
-	Force bool
+	// Conflicts is what the ways out of conflicts are told with; without a
+	// command they are left out.
+	Conflicts ErrorContext
 }
 
 // diffFormats holds every format of a diff. To add one, write its function in

@@ -54,7 +54,7 @@ func recorded[T any](t *testing.T, name string) *T {
 
 // TestDiffFormats walks the registry: each format has a golden.
 func TestDiffFormats(t *testing.T) {
-	d := Diff{Plan: recorded[apply.Plan](t, "plan.json"), Context: "kind-dev"}
+	d := Diff{Plan: recorded[apply.Plan](t, "plan.json"), Context: "kind-dev", Conflicts: ErrorContext{Command: "stackctl apply -e dev"}}
 	for _, format := range DiffFormats() {
 		var got bytes.Buffer
 		if err := WriteDiff(&got, format, d, noon); err != nil {
@@ -91,11 +91,19 @@ func TestPlans(t *testing.T) {
 	}}, noon)
 	forced := recorded[apply.Plan](t, "plan.json")
 	forced.Changes = forced.Changes[2:3]
-	got.WriteString("# conflicts that are taken over\n")
-	if err := WritePlan(&got, Diff{Plan: forced, Context: "kind-dev", Force: true}, noon); err != nil {
-		t.Fatal(err)
+	for i := range forced.Changes[0].Conflicts {
+		forced.Changes[0].Conflicts[i].Resolution = apply.ResolutionTaken
 	}
-	got.WriteString("\n")
+	write("conflicts that are taken over", forced, noon)
+	forced.Changes[0].Fields = nil
+	for i := range forced.Changes[0].Conflicts {
+		forced.Changes[0].Conflicts[i].Resolution = apply.ResolutionYielded
+	}
+	forced.Notices = []string{"no conflict is about spec.replica, so that nothing is taken over there"}
+	write("conflicts that are left to others", forced, noon)
+	write("an object that is adopted", &apply.Plan{Stack: stack, Verb: apply.VerbScale, Server: "https://s", Base: 3, Changes: []apply.Change{
+		{Object: apply.ObjectKey{Kind: "Service", Namespace: "shop", Name: "web"}, Action: apply.ActionUpdate, Adopted: "no stack (made by \"helm\")", Note: "of the Helm release web"},
+	}}, noon)
 	write("in colour", &apply.Plan{Stack: stack, Verb: apply.VerbApply, Server: "https://s", Base: 3, Changes: []apply.Change{
 		{Object: apply.ObjectKey{Kind: "Service", Namespace: "shop", Name: "web"}, Action: apply.ActionDelete},
 	}}, Options{Now: noon.Now, Color: true})

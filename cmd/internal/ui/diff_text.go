@@ -3,7 +3,6 @@ package ui
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +24,7 @@ func WritePlan(w io.Writer, d Diff, o Options) error {
 }
 
 func writePlan(w io.Writer, d Diff, o Options, full bool) error {
-	t := planText{Printer: NewPrinter(w, o), plan: d.Plan, full: full, force: d.Force}
+	t := planText{Printer: NewPrinter(w, o), plan: d.Plan, full: full, conflicts: d.Conflicts}
 	t.header(d.Context)
 	if d.Plan.Empty() {
 		t.inSync()
@@ -38,9 +37,9 @@ func writePlan(w io.Writer, d Diff, o Options, full bool) error {
 // planText is the writing of one plan.
 type planText struct {
 	*Printer
-	plan  *apply.Plan
-	full  bool
-	force bool // conflicts about fields are taken over
+	plan      *apply.Plan
+	full      bool
+	conflicts ErrorContext
 }
 
 func (t *planText) header(context string) {
@@ -48,6 +47,9 @@ func (t *planText) header(context string) {
 		styled{bold, t.plan.Stack.Name}, styled{bold, t.plan.Stack.Namespace}, context, t.plan.Server)
 	if t.plan.Verb == apply.VerbRollback {
 		t.printf("rollback to revision %d\n", t.plan.RollbackTo)
+	}
+	if t.plan.Verb == apply.VerbScale {
+		t.printf("revision %d with another number of replicas\n", t.plan.Base)
 	}
 }
 
@@ -133,6 +135,9 @@ func remarks(c apply.Change) string {
 	if c.OwnershipOnly {
 		all = append(all, "ownership only: no value changes, the stack owns its fields again")
 	}
+	if c.Adopted != "" {
+		all = append(all, "adopted: belongs to "+c.Adopted)
+	}
 	if c.Note != "" {
 		all = append(all, c.Note)
 	}
@@ -153,24 +158,6 @@ func (t *planText) object(o map[string]any) {
 	}
 }
 
-// fields writes the fields of an update, each with the conflict about it, then
-// the conflicts that are about no field of the update.
-func (t *planText) fields(c apply.Change) {
-	conflicts := slices.Clone(c.Conflicts)
-	for _, f := range c.Fields {
-		i := slices.IndexFunc(conflicts, func(one apply.Conflict) bool { return one.Path == f.Path })
-		if i < 0 {
-			t.field(f)
-			continue
-		}
-		t.conflict(conflicts[i])
-		conflicts = slices.Delete(conflicts, i, i+1)
-	}
-	for _, one := range conflicts {
-		t.conflict(one)
-	}
-}
-
 func (t *planText) field(f apply.FieldChange) {
 	switch f.Op {
 	case apply.FieldAdd:
@@ -184,23 +171,6 @@ func (t *planText) field(f apply.FieldChange) {
 		t.printf("  %s", styled{yellow, "drift: set by " + t.setter(f.Manager, f.Since)})
 	}
 	t.printf("\n")
-}
-
-func (t *planText) conflict(c apply.Conflict) {
-	if c.Foreign() {
-		t.printf("    %s\n", styled{red, "! exists and belongs to " + c.Manager})
-		return
-	}
-	t.printf("    %s %s: %s → %s  %s\n", styled{red, "!"}, c.Path, t.value(c.Live), t.value(c.Want),
-		styled{red, t.fate() + t.setter(c.Manager, c.Since)})
-}
-
-// fate says what comes of a conflict.
-func (t *planText) fate() string {
-	if t.force {
-		return "taken over from "
-	}
-	return "conflict: set by "
 }
 
 // setter names a field manager and when it wrote last.
@@ -228,25 +198,8 @@ func (t *planText) warnings() {
 	for _, w := range t.plan.Warnings {
 		t.printf("%s the server says: %s\n", styled{yellow, "warning:"}, w)
 	}
-}
-
-// conflictHelp says what a run would do about the conflicts, and the ways out.
-func (t *planText) conflictHelp() {
-	var all []apply.Conflict
-	for _, c := range t.plan.Conflicts() {
-		if c.Foreign() || !t.force {
-			all = append(all, c)
-		}
-	}
-	if len(all) == 0 {
-		return
-	}
-	t.printf("%s: the run stops before its first write\n", styled{red, plural(len(all), "conflict")})
-	if !t.full {
-		return // the run is about to say it as an error, with the ways out
-	}
-	for _, hint := range conflictHints(all, "stackctl apply") {
-		t.hint(hint)
+	for _, n := range t.plan.Notices {
+		t.printf("%s %s\n", styled{yellow, "warning:"}, n)
 	}
 }
 

@@ -20,6 +20,9 @@ type ErrorContext struct {
 	// Locate returns the place in the user's file that a field of an app comes
 	// from.
 	Locate func(object apply.ObjectKey, field string) (schema.Pos, string)
+	// Origin returns the place in the user's file that decides a field of an
+	// object, and what is called so there.
+	Origin func(object apply.ObjectKey, path string) (schema.Pos, string)
 }
 
 // hinter is an error that knows the way out.
@@ -154,37 +157,6 @@ func sourceLine(source []byte, n int) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-func (t errorText) conflicts(e *apply.ConflictError) {
-	t.printf("%s others own what the stack wants to set; nothing was written\n", t.label())
-	for _, c := range e.Conflicts {
-		if c.Foreign() {
-			t.printf("  %s: exists and belongs to %s\n", c.Object, c.Manager)
-			continue
-		}
-		t.printf("  %s: %s: set to %s by %s, the stack says %s\n",
-			c.Object, c.Path, Value(c.Live), t.setter(c.Manager, c.Since), Value(c.Want))
-	}
-	for _, hint := range conflictHints(e.Conflicts, t.c.Command) {
-		t.hint(hint)
-	}
-}
-
-// conflictHints are the ways out of conflicts.
-func conflictHints(conflicts []apply.Conflict, command string) (hints []string) {
-	var fields, foreign bool
-	for _, c := range conflicts {
-		fields = fields || !c.Foreign()
-		foreign = foreign || c.Foreign()
-	}
-	if fields {
-		hints = append(hints, "to set the stack's values: `"+command+" --force-conflicts`; to keep theirs: put them into the stack's file, or leave the field out of it")
-	}
-	if foreign {
-		hints = append(hints, "an object of somebody else is never taken over: rename the app, or delete the object if nobody needs it")
-	}
-	return hints
 }
 
 func (t errorText) locked(e *apply.LockedError) {

@@ -32,6 +32,12 @@ func TestErrors(t *testing.T) {
 		Locate: func(o apply.ObjectKey, field string) (schema.Pos, string) {
 			return schema.Pos{File: "stack.yaml", Line: 4, Col: 9}, "apps." + o.Name + "." + field
 		},
+		Origin: func(o apply.ObjectKey, path string) (schema.Pos, string) {
+			if path == "spec.replicas" {
+				return schema.Pos{File: "stack.yaml", Line: 4, Col: 9}, "apps." + o.Name + ".replicas"
+			}
+			return schema.Pos{}, ""
+		},
 	}
 	web := apply.ObjectKey{Group: "apps", Kind: "Deployment", Namespace: "shop", Name: "web-api"}
 	holder := apply.Holder{Author: "ann@host\x1b[2J", Verb: apply.VerbApply, CI: "https://ci.example/1", Since: noon.Now.Add(-3 * time.Minute)}
@@ -52,7 +58,12 @@ func TestErrors(t *testing.T) {
 		{"conflicts", fmt.Errorf("apply: %w", &apply.ConflictError{Conflicts: []apply.Conflict{
 			{Object: web, Path: "spec.replicas", Manager: "kubectl", Since: noon.Now.Add(-2 * time.Hour), Live: 10, Want: 5},
 			{Object: web, Manager: "stack shop/kitchen"},
+			{Object: web, Manager: "no stack (made by \"helm\")"},
 		}})},
+		{"several conflicts", &apply.ConflictError{Conflicts: []apply.Conflict{
+			{Object: web, Path: "spec.replicas", Manager: "kube-controller-manager (scale)", Live: 10, Want: 5},
+			{Object: web, Path: `spec.template.spec.containers[name="web"].image`, Manager: "kubectl-edit", Live: "a", Want: "b"},
+		}}},
 		{"locked", &apply.LockedError{Holder: holder}},
 		{"stale", &apply.StalePlanError{Reasons: []string{"Deployment/shop/web-api changed"}}},
 		{"not ready in time", &apply.NotReadyError{Timeout: 5 * time.Minute, Health: []apply.Health{{

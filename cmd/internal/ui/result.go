@@ -48,8 +48,11 @@ func WriteFailures(w io.Writer, plan *apply.Plan, r *apply.Result, o Options) er
 }
 
 func done(verb apply.Verb) string {
-	if verb == apply.VerbRollback {
+	switch verb {
+	case apply.VerbRollback:
 		return "Rolled back"
+	case apply.VerbScale:
+		return "Scaled"
 	}
 	return "Applied"
 }
