@@ -194,7 +194,9 @@ func finalizersText(o metav1.Object) string {
 }
 
 // foreignOwner names who a live object belongs to, "" if to this stack: by its
-// labels, or when they were removed, by the uid in the record.
+// labels, or when they were removed, by the uid in the record and by what the
+// stack applied to it. An object that was to be adopted is on record before it
+// is touched.
 func (p *planner) foreignOwner(live metav1.Object) string {
 	labels := live.GetLabels()
 	stack, namespace := labels[LabelStack], labels[LabelNamespace]
@@ -203,6 +205,7 @@ func (p *planner) foreignOwner(live metav1.Object) string {
 	}
 	for _, i := range p.base.inventory {
 		if i.Name == live.GetName() && i.Namespace == live.GetNamespace() && i.UID != "" && i.UID == string(live.GetUID()) &&
+			ownEntry(live.GetManagedFields(), p.engine.stack.Manager()) != "" &&
 			(stack == "" || stack == p.engine.stack.Name) && (namespace == "" || namespace == p.engine.stack.Namespace) {
 			return ""
 		}

@@ -29,6 +29,11 @@ type story struct {
 
 func newStory(t *testing.T) *story {
 	t.Parallel()
+	return newStoryOf(t)
+}
+
+// newStoryOf is a story within a test that tells several.
+func newStoryOf(t *testing.T) *story {
 	plane := applytest.Start(t)
 	s := &story{T: t, plane: plane, stack: apply.Stack{Namespace: plane.Namespace(t), Name: "shop"}}
 	s.engine = s.newEngine(apply.Options{})
