@@ -84,6 +84,7 @@ type execution struct {
 	sent   map[ObjectKey]sentFact
 	// generations are those the writes led to: no older state is judged.
 	generations map[ObjectKey]int64
+	wrote       map[ObjectKey]time.Time // when, by the API server's clock
 }
 
 // refuse stops a run that needs a consent it does not have.
@@ -270,6 +271,10 @@ func (x *execution) prepare(ctx context.Context) {
 	x.view, x.patience = x.engine.newView(ctx), x.run.Timeout
 	x.diagnosis = newDiagnosis()
 	x.diagnosis.fresh = func(key ObjectKey) bool { return x.changes[key].template }
+	x.diagnosis.wrote = func(key ObjectKey) time.Time { return x.wrote[key] }
+	x.diagnosis.redact = redactor(x.plan.target.Objects)
+	x.diagnosis.troubles = x.engine.newTroubles(ctx, x.view.wake)
+	x.diagnosis.logs = x.engine.newPodLogs(ctx, x.diagnosis.redact, x.view.wake)
 }
 
 // guarded does the work of the run and turns a panic into an error, so that
@@ -346,6 +351,7 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.generations[c.Object] = got.GetGeneration()
+	x.wrote[c.Object] = writtenAt(got, x.engine.stack.Manager())
 	x.sent[c.Object] = sentFact{
 		UID: string(got.GetUID()), Entry: ownEntry(got.GetManagedFields(), x.engine.stack.Manager()),
 		Digest: keyed(x.key, canonical(c.send.Object)), Cause: causeOf(c.send),

@@ -28,6 +28,7 @@ type Health struct {
 
 	started  bool // a container of the newest template runs or has done its work, or none is wanted
 	complete bool // a Job that succeeded
+	echo     bool // the cause may be of a time before the run
 }
 
 // Replicas counts the pods of a workload.
@@ -54,6 +55,9 @@ type Cause struct {
 	// Field is the field of an app most likely to blame ("image",
 	// "resources", "security", …); empty when there is no telling.
 	Field string `json:"field,omitempty"`
+	// Log holds the last lines of a container that crashed, where they could be
+	// read.
+	Log []string `json:"log,omitempty"`
 	// Final says that waiting longer cannot help.
 	Final bool `json:"final,omitempty"`
 }

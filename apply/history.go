@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -107,18 +108,29 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 		wanted[keyOf(o)] = o
 	}
 	d := newDiagnosis()
-	for _, i := range rev.inventory {
-		if wanted[i.ObjectKey] == nil {
-			continue // pruned, or kept on purpose
+	d.redact = redactor(slices.Collect(maps.Values(live)))
+	look := func() {
+		s.Objects = nil
+		for _, i := range rev.inventory {
+			if wanted[i.ObjectKey] == nil {
+				continue // pruned, or kept on purpose
+			}
+			h := judge(i.ObjectKey, live[i.ObjectKey])
+			if o := live[i.ObjectKey]; o == nil && rev.sent[i.ObjectKey].Complete && expires(wanted[i.ObjectKey]) {
+				h = seenFinished(i.ObjectKey)
+			}
+			if hasPods(i.ObjectKey) {
+				d.workload(&h, live[i.ObjectKey], pods[i.Namespace], replicaSets[i.Namespace])
+			}
+			s.Objects = append(s.Objects, h)
 		}
-		h := judge(i.ObjectKey, live[i.ObjectKey])
-		if o := live[i.ObjectKey]; o == nil && rev.sent[i.ObjectKey].Complete && expires(wanted[i.ObjectKey]) {
-			h = seenFinished(i.ObjectKey)
-		}
-		if isWorkload(i.ObjectKey) || i.Kind == "Job" {
-			d.workload(&h, live[i.ObjectKey], pods[i.Namespace], replicaSets[i.Namespace])
-		}
-		s.Objects = append(s.Objects, h)
+	}
+	if look(); !s.Ready() { // look again at what is not, with all that can be known
+		d.troubles = e.readTroubles(ctx, sortedKeys(wanted))
+		d.logs = e.newPodLogs(ctx, d.redact, func() {})
+		look()
+		d.logs.settle(ctx)
+		look()
 	}
 	s.Routes = routesOf(live, pods)
 	return s, nil

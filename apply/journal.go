@@ -39,7 +39,7 @@ func (x *execution) record(ctx context.Context) error {
 	if cause == "" {
 		cause = fmt.Sprintf("stackctl %s #%d", x.plan.Verb, n)
 	}
-	x.sent, x.generations = map[ObjectKey]sentFact{}, map[ObjectKey]int64{}
+	x.sent, x.generations, x.wrote = map[ObjectKey]sentFact{}, map[ObjectKey]int64{}, map[ObjectKey]time.Time{}
 	var objects []*unstructured.Unstructured
 	for i := range x.plan.Changes {
 		c := &x.plan.Changes[i]

@@ -262,9 +262,12 @@ status: {phase: Pending, containerStatuses: [{name: main, restartCount: 1, state
 	for _, step := range []struct {
 		after time.Duration
 		final bool
-	}{{0, false}, {59 * time.Second, false}, {time.Minute, true}} {
+	}{
+		{0, false}, {20 * time.Second, false}, {40 * time.Second, false}, {59 * time.Second, false}, {time.Minute, true},
+		{2 * time.Minute, false}, // it was away for a while
+	} {
 		now = time.Unix(0, 0).Add(step.after)
-		if _, cause := d.pod(pod); cause == nil || cause.Final != step.final {
+		if _, cause := d.pod(pod, false); cause == nil || cause.Final != step.final {
 			t.Errorf("after %s: %+v, want final %v", step.after, cause, step.final)
 		}
 	}

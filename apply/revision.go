@@ -49,11 +49,13 @@ type Summary struct {
 	Unverified bool `json:"unverified,omitempty"`
 }
 
-// good reports a revision that is worth going back to: everything it wanted
-// was applied and seen healthy.
 func (s Summary) good() bool {
 	return (s.Status == StatusDeployed || s.Status == StatusSuperseded) && !s.Unverified
 }
+
+// Good reports a revision that is worth going back to: everything it wanted
+// was applied and seen healthy.
+func (s Summary) Good() bool { return s.good() }
 
 // Seconds is a duration that marshals as a number of seconds.
 type Seconds time.Duration

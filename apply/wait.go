@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"reflect"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -68,6 +69,13 @@ func (x *execution) await(ctx context.Context, keys []ObjectKey, decide func([]H
 		}
 		if synced {
 			last = x.assess(v, keys)
+			if troubled(last) {
+				x.diagnosis.troubles.cover(keys)
+			}
+			if failed(last) { // the wait ends, told with what crashed containers said
+				x.diagnosis.logs.settle(ctx)
+				last = x.assess(v, keys)
+			}
 			x.keepHealth(last)
 			if done, err := decide(last); done {
 				return err
@@ -88,6 +96,14 @@ func (x *execution) await(ctx context.Context, keys []ObjectKey, decide func([]H
 	}
 }
 
+func troubled(health []Health) bool {
+	return slices.ContainsFunc(health, func(h Health) bool { return h.State != StateReady })
+}
+
+func failed(health []Health) bool {
+	return slices.ContainsFunc(health, func(h Health) bool { return h.State == StateFailed })
+}
+
 // interruption returns the channel that closes when the run is interrupted.
 func interruption(ctx context.Context) <-chan struct{} {
 	if parent, ok := ctx.Value(graceKey{}).(context.Context); ok {
@@ -99,15 +115,10 @@ func interruption(ctx context.Context) <-chan struct{} {
 // verdict ends a wait when all is ready, or when something never will be and
 // nothing else may still bring news within the same look.
 func verdict(health []Health) (done bool, err error) {
-	ready, failed := true, false
-	for _, h := range health {
-		ready = ready && h.State == StateReady
-		failed = failed || h.State == StateFailed
-	}
-	if failed {
+	if failed(health) {
 		return true, &NotReadyError{Health: notReady(health, nil)}
 	}
-	return ready, nil
+	return !troubled(health), nil
 }
 
 func notReady(health []Health, keys []ObjectKey) []Health {

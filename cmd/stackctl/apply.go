@@ -33,6 +33,10 @@ kubectl or Helm set and the stack does not is removed then. An object of another
 stack is adopted only by KIND/NAME. A diff with these flags shows what comes of
 it.
 
+With --rollback-on-failure a run that fails after its first write is followed by
+a rollback to the last good revision, recorded as a revision of its own; the
+exit code is that of the failure. An interrupted run is not gone back from.
+
 On a terminal it asks first; elsewhere it goes on. The plan and the result go
 to stdout, progress and questions to stderr; with -o json stdout has only the
 result. Several files are applied one after the other, and the first that does
@@ -50,10 +54,14 @@ not succeed ends the run.` + exitCodes(exitUsage, exitStopped, exitLocked, exitC
 	o.setRelease(c)
 	o.setAdopt(c)
 	o.setDeletions(c)
+	c.Flags().BoolVar(&o.onFailure, "rollback-on-failure", false, "go back to the last good revision if the run fails after its first write")
 	return c
 }
 
 func runApply(ctx context.Context, e *env, o applyOptions) error {
+	if o.onFailure && !o.wait {
+		return &usageError{msg: "--rollback-on-failure needs --wait: without, nobody sees whether the run failed"}
+	}
 	all, err := openFiles(ctx, e, &o.fileFlags, &o.clusterFlags)
 	if err != nil {
 		return err

@@ -17,6 +17,9 @@ type change struct {
 	target   apply.Target
 	run      apply.Run
 	question string
+
+	nested bool          // part of a run that tells the result in whole
+	result *apply.Result // once it was carried out
 }
 
 // errDeclined says that a person said no.
@@ -35,7 +38,7 @@ func (c *change) execute(ctx context.Context, e *env) error {
 	for again := true; ; {
 		plan, err := c.engine.Plan(ctx, c.target)
 		if err != nil {
-			return c.wrap(err)
+			return c.wrap(c.unplanned(err))
 		}
 		if err := sameKinds(c.spec, plan); err != nil {
 			return err
@@ -54,11 +57,22 @@ func (c *change) execute(ctx context.Context, e *env) error {
 			e.note("the cluster changed since the plan was made: " + err.Error() + "; planning again")
 			continue
 		}
+		if c.result = result; c.goesBack(result, err) {
+			return c.goBack(ctx, e, result, err)
+		}
 		if shown := c.showResult(e, plan, result, err); shown != nil && err == nil {
 			err = shown
 		}
-		return c.wrap(err)
+		return c.wrap(e.recovered(result, err))
 	}
+}
+
+// unplanned says of a rollback that cannot be planned that it did nothing.
+func (c *change) unplanned(err error) error {
+	if c.target.Verb != apply.VerbRollback || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("revision %d cannot be gone back to, nothing was written: %w", c.target.RollbackTo, err)
 }
 
 // show writes the plan where the person or the script that needs it looks.
@@ -116,6 +130,8 @@ func (c *change) carryOut(ctx context.Context, e *env, plan *apply.Plan) (*apply
 func (c *change) showResult(e *env, plan *apply.Plan, result *apply.Result, err error) error {
 	switch {
 	case result == nil:
+		return nil
+	case c.output.value == "json" && c.nested:
 		return nil
 	case c.output.value == "json":
 		return ui.WriteJSON(e.stdout, result)

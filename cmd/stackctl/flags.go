@@ -51,6 +51,7 @@ type runFlags struct {
 	cause       string
 	dryRun      bool
 	output      choice
+	onFailure   bool // go back to the last good revision when the run fails
 }
 
 // set adds the flags that every change has. end is what it waits for.

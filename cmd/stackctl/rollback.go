@@ -12,8 +12,9 @@ import (
 type rollbackOptions struct {
 	refFlags
 	runFlags
-	to   int
-	args []string
+	to          int
+	allowFailed bool
+	args        []string
 }
 
 func newRollback(e *env) *cobra.Command {
@@ -23,7 +24,12 @@ func newRollback(e *env) *cobra.Command {
 		Short: "go back to an earlier revision",
 		Long: `Go back to an earlier revision: every object as that revision had it, with those
 that were deleted since, and without those that were added. Without --to it is
-the last revision that ended well before the one that is live.
+the last revision that ended well before the one that is live; one that did not
+is gone back to only with --allow-failed.
+
+The whole revision is sent to the API server as a dry run first: where it can no
+longer be applied (an API version that is gone, a field that cannot change, a
+Secret whose stored data are gone) nothing is written.
 
 A rollback is planned, shown, asked for and carried out like an apply, and is
 itself a new revision. It does not change your files: the next apply of an
@@ -39,6 +45,7 @@ databases are not brought back.` + refLong + exitCodes(exitUsage, exitStopped, e
 	}
 	c.Flags().Var((*count)(&o.to), "to", "`REVISION` to go back to; see `stackctl history`")
 	completeFlag(c, "to", o.completeRevision)
+	c.Flags().BoolVar(&o.allowFailed, "allow-failed", false, "go back to a revision that did not end well")
 	o.refFlags.set(c)
 	o.runFlags.set(c, "ready")
 	o.setRelease(c)
@@ -60,7 +67,13 @@ func runRollback(ctx context.Context, e *env, o rollbackOptions) error {
 	}
 	rev, err := s.engine.Revision(ctx, to)
 	if err != nil {
-		return &hintError{s.wrap(err), "`stackctl history` shows the revisions there are"}
+		return &hintError{s.wrap(err), "nothing was written; `stackctl history` shows the revisions there are"}
+	}
+	if !rev.Good() && !o.allowFailed {
+		return &usageError{
+			msg:  fmt.Sprintf("revision %d did not end well: %s", to, ending(rev.Summary)),
+			hint: "`stackctl history` shows those that did; if it is meant all the same: --allow-failed",
+		}
 	}
 	run := o.run()
 	switch {
@@ -73,9 +86,26 @@ func runRollback(ctx context.Context, e *env, o rollbackOptions) error {
 	run.Commit, run.Dirty = rev.Commit, rev.Dirty // what goes live is what that commit described
 	c := change{
 		session: s, runFlags: &o.runFlags, run: run, question: fmt.Sprintf("go back to revision %d?", to),
-		target: apply.Target{
-			Verb: apply.VerbRollback, Objects: rev.Objects, Source: rev.Source, Environment: rev.Environment, RollbackTo: to, Consent: o.consent(),
-		},
+		target: goingBack(rev),
 	}
+	c.target.Consent = o.consent()
 	return c.execute(ctx, e)
+}
+
+// goingBack is the target of a rollback.
+func goingBack(rev *apply.Revision) apply.Target {
+	return apply.Target{
+		Verb: apply.VerbRollback, Objects: rev.Objects, Source: rev.Source, Environment: rev.Environment, RollbackTo: rev.Revision,
+	}
+}
+
+// ending says how a revision ended that did not end well.
+func ending(s apply.Summary) string {
+	switch {
+	case s.Unverified:
+		return "its run did not wait until everything was ready"
+	case s.Error != "" && s.Error != string(s.Status):
+		return fmt.Sprintf("it is %s: %s", s.Status, s.Error)
+	}
+	return "it is " + string(s.Status)
 }

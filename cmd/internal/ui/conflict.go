@@ -66,7 +66,11 @@ func (t *planText) conflict(c apply.Conflict) {
 		t.printf("    = %s: %s, where the stack says %s  %s\n", c.Path, t.value(c.Live), t.value(c.Want), styled{yellow, "left to " + setter})
 		return
 	}
-	t.printf("    %s %s: %s → %s  %s\n", styled{red, "!"}, c.Path, t.value(c.Live), t.value(c.Want), styled{red, "conflict: set by " + setter})
+	what := "conflict: set by "
+	if t.drift > 0 {
+		what = "set by "
+	}
+	t.printf("    %s %s: %s → %s  %s\n", styled{red, "!"}, c.Path, t.value(c.Live), t.value(c.Want), styled{red, what + setter})
 	if t.conflicts.Command != "" {
 		t.written(t.conflicts, c, "        ")
 	}

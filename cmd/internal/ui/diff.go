@@ -18,6 +18,9 @@ type Diff struct {
 	// Conflicts is what the ways out of conflicts are told with; without a
 	// command they are left out.
 	Conflicts ErrorContext
+	// Drift is the revision that the cluster is compared with, 0 when the plan
+	// is one to carry out.
+	Drift int
 }
 
 // diffFormats holds every format of a diff. To add one, write its function in

@@ -15,7 +15,8 @@ func diffJSON(w io.Writer, d Diff, _ Options) error {
 		Context string       `json:"context"`
 		Counts  apply.Counts `json:"counts"`
 		Empty   bool         `json:"empty"`
-	}{d.Plan, d.Context, d.Plan.Counts(), d.Plan.Empty()})
+		Drift   int          `json:"driftFrom,omitempty"`
+	}{d.Plan, d.Context, d.Plan.Counts(), d.Plan.Empty(), d.Drift})
 }
 
 // WriteJSON writes v as indented JSON. Control characters are escaped by the

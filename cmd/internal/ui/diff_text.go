@@ -24,7 +24,7 @@ func WritePlan(w io.Writer, d Diff, o Options) error {
 }
 
 func writePlan(w io.Writer, d Diff, o Options, full bool) error {
-	t := planText{Printer: NewPrinter(w, o), plan: d.Plan, full: full, conflicts: d.Conflicts}
+	t := planText{Printer: NewPrinter(w, o), plan: d.Plan, full: full, conflicts: d.Conflicts, drift: d.Drift}
 	t.header(d.Context)
 	if d.Plan.Empty() {
 		t.inSync()
@@ -40,12 +40,16 @@ type planText struct {
 	plan      *apply.Plan
 	full      bool
 	conflicts ErrorContext
+	drift     int // the revision compared with; 0 for a plan to carry out
 }
 
 func (t *planText) header(context string) {
 	t.printf("stack %s in namespace %s, context %s (%s)\n",
 		styled{bold, t.plan.Stack.Name}, styled{bold, t.plan.Stack.Namespace}, context, t.plan.Server)
-	if t.plan.Verb == apply.VerbRollback {
+	switch {
+	case t.drift > 0:
+		t.printf("the cluster → revision %d, the last that was deployed\n", t.drift)
+	case t.plan.Verb == apply.VerbRollback:
 		t.printf("rollback to revision %d\n", t.plan.RollbackTo)
 	}
 	if t.plan.Verb == apply.VerbScale {
@@ -59,6 +63,10 @@ func (t *planText) inSync() {
 		if c.Action == apply.ActionUnchanged || c.Terminating {
 			t.change(c)
 		}
+	}
+	if t.drift > 0 {
+		t.printf("No drift: %s is as revision %d recorded it.\n", t.plan.Stack.Name, t.drift)
+		return
 	}
 	if !t.plan.Settle {
 		t.printf("No changes: %s matches revision %d.\n", t.plan.Stack.Name, t.plan.Base)
@@ -77,9 +85,24 @@ func (t *planText) changes() {
 	}
 	t.printf("\n")
 	t.warnings()
-	t.conflictHelp()
 	n := t.plan.Counts()
+	if t.drift > 0 {
+		t.printf("Drift: %d missing, %d changed, %d unknown to revision %d, %d as recorded\n", n.Created, n.Updated+t.conflicting(), n.Deleted, t.drift, n.Unchanged-t.conflicting())
+		t.hint("`stackctl apply` makes the cluster what your file says; `stackctl rollback --to " + Value(t.drift) + "` what was recorded")
+		return
+	}
+	t.conflictHelp()
 	t.printf("Plan: %d to create, %d to update, %d to delete, %d unchanged\n", n.Created, n.Updated, n.Deleted, n.Unchanged)
+}
+
+// conflicting counts the objects that differ only where others own a field.
+func (t *planText) conflicting() (n int) {
+	for _, c := range t.plan.Changes {
+		if c.Action == apply.ActionUnchanged && len(c.Conflicts) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // change writes one object; an unchanged one only when there is something to

@@ -161,7 +161,7 @@ func sourceLine(source []byte, n int) (string, bool) {
 
 func (t errorText) locked(e *apply.LockedError) {
 	t.printf("%s locked by %s for %s\n", t.label(), e.Holder, Age(t.o.Now, e.Holder.Since))
-	t.hint("wait for it with --lock-timeout 10m; a run that died loses its lock within a minute")
+	t.hint("wait for it with --lock-timeout 10m; a run that died loses its lock within a minute; `stackctl unlock` shows more, and breaks it")
 }
 
 func (t errorText) notReady(e *apply.NotReadyError) {
@@ -185,6 +185,9 @@ func (t errorText) cause(h apply.Health) {
 		return
 	}
 	t.printf("    %s\n", lines(strings.ReplaceAll(h.Cause.String(), "\n", "\n      ")))
+	for _, line := range h.Cause.Log {
+		t.printf("      | %s\n", line)
+	}
 	if h.Cause.Field != "" {
 		t.place(h.Object, h.Cause.Field)
 	}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"stackctl.dev/stackctl/cmd/internal/ui"
+)
+
+type driftOptions struct {
+	refFlags
+	output choice
+	args   []string
+}
+
+func newDrift(e *env) *cobra.Command {
+	var o driftOptions
+	c := &cobra.Command{
+		Use:   "drift [STACK]",
+		Short: "show what others changed since the last revision",
+		Long: `Show what differs between the cluster and the last deployed revision as it was
+recorded: objects that are missing, fields that others changed, with who owns
+them, and objects that a later run left behind. Your file plays no part, but
+for the name of the stack.
+
+The API server decides: every object is sent to it as a dry run. Nothing is
+written, and no value of a Secret is shown.` + refLong + exitCodes("1 there is drift", exitUsage, "3 the cluster failed, there is no such stack, or a record cannot be read", exitUnknown, exitSignal),
+		Example: `  stackctl drift
+  stackctl drift recipes -n shop
+  stackctl drift recipes -o json`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.args = args
+			return runDrift(c.Context(), e, o)
+		},
+	}
+	o.set(c)
+	outputFlag(c, &o.output, formats("text", ui.DiffFormats())...)
+	return c
+}
+
+func runDrift(ctx context.Context, e *env, o driftOptions) error {
+	s, err := o.open(ctx, e, o.args)
+	if err != nil {
+		return err
+	}
+	plan, revision, err := s.engine.Drift(ctx)
+	if err != nil {
+		return s.wrap(err)
+	}
+	diff := ui.Diff{Plan: plan, Context: s.context, Drift: revision}
+	if err := ui.WriteDiff(e.stdout, o.output.value, diff, e.options(e.stdout)); err != nil {
+		return err
+	}
+	if !plan.Empty() {
+		return errDifferent
+	}
+	return nil
+}
