@@ -68,7 +68,7 @@ func TestErrors(t *testing.T) {
 		{"stale", &apply.StalePlanError{Reasons: []string{"Deployment/shop/web-api changed"}}},
 		{"not ready in time", &apply.NotReadyError{Timeout: 5 * time.Minute, Health: []apply.Health{{
 			Object: web, State: apply.StateProgressing, Message: "1 of 3 updated, 0 ready",
-			Cause: &apply.Cause{Pod: "web-api-1", Container: "web-api", Reason: "CrashLoopBackOff", Message: "exit 1\nlast line\rof the log", Field: "image"},
+			Cause: &apply.Cause{Pod: "web-api-1", Container: "web-api", Reason: "CrashLoopBackOff", Message: "exit 1\nlast line\rof the log", Field: "image", Log: []string{"starting", "panic: \x1b[2Jerror: none"}},
 		}}}},
 		{"never ready", &apply.NotReadyError{Health: []apply.Health{{Object: web, State: apply.StateFailed, Message: "paused"}}}},
 		{"too many deletes", &apply.PruneError{Deletes: 9, Inventory: 10}},
