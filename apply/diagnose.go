@@ -345,10 +345,12 @@ func (d *diagnosis) pod(pod *unstructured.Unstructured, ofJob bool) (doing strin
 		return doing, nil
 	}
 	if phase == "Running" && doing == phase {
-		doing = "Running, not ready"
+		doing = runningNotReady
 	}
 	return doing, d.unready(pod)
 }
+
+const runningNotReady = "Running, not ready"
 
 // unready says why a pod is not ready whose containers are in no trouble.
 func (d *diagnosis) unready(pod *unstructured.Unstructured) *Cause {
@@ -389,7 +391,7 @@ func (d *diagnosis) container(pod *unstructured.Unstructured, c state, ofJob boo
 		}
 		_, cause := d.crashed(pod, c, cmp.Or(c.text("lastState", "terminated", "reason"), "Error"), "", ofJob)
 		cause.Final = false // it runs, and may do so for good this time
-		return "", cause
+		return runningNotReady, cause
 	case "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError":
 		return reason, trouble(true)
 	case "ErrImagePull", "ImagePullBackOff":

@@ -149,9 +149,12 @@ func (s state) deployment(h *Health) {
 		h.fail(reasonPaused, "the Deployment is paused; `kubectl rollout resume` lets it go on", true)
 		return
 	}
-	if _, reason, message := s.conditionOf("Progressing"); reason == "ProgressDeadlineExceeded" {
+	switch status, reason, message := s.conditionOf("Progressing"); {
+	case reason == "ProgressDeadlineExceeded":
 		h.fail(reason, message, true)
 		return
+	case status == "False": // such as a ReplicaSet that is refused
+		h.Cause = &Cause{Reason: reason, Message: message, Field: fieldToBlame(reason, message)}
 	}
 	if status, reason, message := s.conditionOf("ReplicaFailure"); status == "True" {
 		h.Cause = &Cause{Reason: reason, Message: message, Field: fieldToBlame(reason, message)}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -157,6 +159,68 @@ func TestAProbeThatFailsIsNamed(t *testing.T) {
 	if cause.Pod == "" || cause.Field != "health" || cause.Final {
 		t.Errorf("%+v", cause)
 	}
+	status, err := s.engine.Status(t.Context())
+	if err != nil || status.Objects[0].Cause == nil || status.Objects[0].Cause.Reason != "Unhealthy" {
+		t.Errorf("status: %+v, %v", status.Objects, err)
+	}
+}
+
+// TestWhoMayNotReadEventsKnowsLess: what is read only to explain is no right
+// that an apply needs.
+func TestWhoMayNotReadEventsKnowsLess(t *testing.T) {
+	s := newStory(t)
+	s.kubectl("create", "role", "releaser", "--verb=*", "--resource=deployments.apps,secrets,leases.coordination.k8s.io")
+	s.kubectl("create", "rolebinding", "releaser", "--role=releaser", "--user=releaser")
+	config := s.plane.Config()
+	config.Impersonate.UserName = "releaser"
+	engine, err := apply.New(config, s.stack, apply.Options{LeaseDuration: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.engine = engine
+	r := run
+	r.Timeout = 3 * time.Second
+	var bad *apply.NotReadyError
+	if _, err := s.engine.Apply(t.Context(), s.plan(s.deployment("web", "web:v1", 1, "crash")), r); !errors.As(err, &bad) || bad.Health[0].Cause != nil {
+		t.Errorf("apply: %v", err)
+	}
+	s.apply(s.deployment("web", "web:v2", 1, ""))
+}
+
+// TestARollbackIsRefusedAsAWhole: a kind is gone, a field cannot change back.
+// Nothing of the other objects is touched.
+func TestARollbackIsRefusedAsAWhole(t *testing.T) {
+	s := newStory(t)
+	group := s.stack.Namespace + ".example"
+	file := filepath.Join(t.TempDir(), "kind.json")
+	if err := os.WriteFile(file, fmt.Appendf(nil, `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"ovens.%[1]s"},
+		"spec":{"group":%[1]q,"scope":"Namespaced","names":{"plural":"ovens","kind":"Oven"},"versions":[{"name":"v1beta1","served":true,"storage":true,
+		"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}`, group), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.plane.Kubectl(t, "create", "-f", file)
+	s.plane.Kubectl(t, "wait", "--for=condition=Established", "crd/ovens."+group)
+	oven := s.object(fmt.Sprintf(`{"apiVersion":"%s/v1beta1","kind":"Oven","metadata":{"name":"big"},"spec":{"heat":200}}`, group))
+	s.apply(s.configMap("a", "1"), oven)
+	s.apply(s.configMap("a", "2"), s.job("migrate", "app:v1", "", ""))
+	s.kubectl("delete", "job", "migrate")
+	s.apply(s.configMap("a", "3"), s.job("migrate", "app:v2", "", ""))
+	s.plane.Kubectl(t, "delete", "-f", file)
+	s.engine = s.newEngine(apply.Options{})
+	writes := s.writes()
+	for n, want := range map[int]string{1: "the cluster has no kind Oven in " + group + "/v1beta1", 2: "field is immutable"} {
+		rev, err := s.engine.Revision(t.Context(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.engine.Plan(t.Context(), apply.Target{Verb: apply.VerbRollback, Objects: rev.Objects, RollbackTo: n}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("rollback to %d: %v", n, err)
+		}
+	}
+	if n := s.writes(); n != writes {
+		t.Errorf("%d writes", n-writes)
+	}
+	s.want("live", s.kubectl("get", "configmap", "a", "-o", "jsonpath={.data.key}"), "3")
 }
 
 // TestAPodWithoutAPlaceIsNamed: a node may be on its way, so it is waited for.

@@ -230,13 +230,13 @@ func (b *board) cause(h apply.Health) []string {
 		return nil
 	}
 	all := strings.Split(CleanLines(h.Cause.String()), "\n")
-	for _, line := range h.Cause.Log {
-		all = append(all, "  | "+Clean(line))
-	}
 	if b.o.Locate != nil && h.Cause.Field != "" {
 		if pos, path := b.o.Locate(h.Object, h.Cause.Field); pos.IsValid() {
 			all = append(all, Clean(Place(pos)+": "+path))
 		}
+	}
+	for _, line := range h.Cause.Log {
+		all = append(all, "  | "+Clean(line))
 	}
 	return all
 }
