@@ -167,18 +167,18 @@ func (c *cluster) resource(key ObjectKey, version string) (dynamic.ResourceInter
 }
 
 // get reads an object; nil when there is none, or when its kind is gone.
-func (c *cluster) get(ctx context.Context, key ObjectKey, version string) (*unstructured.Unstructured, error) {
-	r, err := c.resource(key, version)
-	if meta.IsNoMatchError(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := c.within(ctx)
-	defer cancel()
-	o, err := r.Get(ctx, key.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+func (c *cluster) get(ctx context.Context, key ObjectKey, version string) (o *unstructured.Unstructured, err error) {
+	err = c.follow(func() error {
+		r, err := c.resource(key, version)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := c.within(ctx)
+		defer cancel()
+		o, err = r.Get(ctx, key.Name, metav1.GetOptions{})
+		return err
+	})
+	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	return o, err
@@ -186,18 +186,18 @@ func (c *cluster) get(ctx context.Context, key ObjectKey, version string) (*unst
 
 // getMetadata reads the metadata of an object; nil when there is none, or when
 // its kind is gone from the server.
-func (c *cluster) getMetadata(ctx context.Context, key ObjectKey) (*metav1.PartialObjectMetadata, error) {
-	m, err := c.mapping(key.groupKind(), "")
-	if meta.IsNoMatchError(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := c.within(ctx)
-	defer cancel()
-	o, err := c.metadata.Resource(m.Resource).Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+func (c *cluster) getMetadata(ctx context.Context, key ObjectKey) (o *metav1.PartialObjectMetadata, err error) {
+	err = c.follow(func() error {
+		m, err := c.mapping(key.groupKind(), "")
+		if err != nil {
+			return err
+		}
+		ctx, cancel := c.within(ctx)
+		defer cancel()
+		o, err = c.metadata.Resource(m.Resource).Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+		return err
+	})
+	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	return o, err
@@ -230,16 +230,20 @@ func (c *cluster) listMetadata(ctx context.Context, gvr schema.GroupVersionResou
 // list reads the objects of a kind that match selector; none when the kind is
 // gone from the server.
 func (c *cluster) list(ctx context.Context, place viewPlace, selector string) ([]*unstructured.Unstructured, error) {
-	r, err := c.resource(ObjectKey{Group: place.gk.Group, Kind: place.gk.Kind, Namespace: place.namespace}, "")
-	if meta.IsNoMatchError(err) {
+	var list *unstructured.UnstructuredList
+	err := c.follow(func() error {
+		r, err := c.resource(ObjectKey{Group: place.gk.Group, Kind: place.gk.Kind, Namespace: place.namespace}, "")
+		if err != nil {
+			return err
+		}
+		ctx, cancel := c.within(ctx)
+		defer cancel()
+		list, err = r.List(ctx, metav1.ListOptions{LabelSelector: selector})
+		return err
+	})
+	if meta.IsNoMatchError(err) || isPathGone(err) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := c.within(ctx)
-	defer cancel()
-	list, err := r.List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", place.gk.Kind, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -91,4 +92,21 @@ func (c *cluster) mapping(gk schema.GroupKind, version string) (*meta.RESTMappin
 		}
 	}
 	return m, err
+}
+
+// isPathGone reports that the server has no such path: not that an object is
+// not there, but that its kind is not served in that version.
+func isPathGone(err error) bool {
+	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
+// follow makes a request again after the kinds were looked up anew, when its
+// path is gone: what the server said before may not hold any more.
+func (c *cluster) follow(f func() error) error {
+	err := f()
+	if isPathGone(err) {
+		c.mapper.Reset()
+		err = f()
+	}
+	return err
 }

@@ -41,7 +41,7 @@ func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if err := p.observe(ctx); err != nil {
+	if err := e.cluster.follow(func() error { return p.observe(ctx) }); err != nil {
 		return nil, err
 	}
 	if err := p.recallFinished(ctx); err != nil {
@@ -302,9 +302,6 @@ func (p *planner) observe(ctx context.Context) error {
 			}
 		}
 	}
-	for gk, n := range gone {
-		p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf("the cluster no longer has the kind %s; the stack's objects of it (%d) are gone with it", gk, n))
-	}
 	todo := make([]place, 0, len(places))
 	for pl := range places {
 		if !p.newNamespaces[pl.namespace] {
@@ -326,6 +323,9 @@ func (p *planner) observe(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	for gk, n := range gone {
+		p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf("the cluster no longer has the kind %s; the stack's objects of it (%d) are gone with it", gk, n))
 	}
 	p.live = map[ObjectKey]*metav1.PartialObjectMetadata{}
 	for i, list := range lists {

@@ -151,11 +151,8 @@ func (x *execution) stillLeftover(ctx context.Context, p *planner, c *Change) er
 
 // metadata reads the metadata of an object; nil when there is none. What cannot
 // be read is an error, never an object that is gone.
-func (x *execution) metadata(ctx context.Context, key ObjectKey) (live *metav1.PartialObjectMetadata, err error) {
-	err = retry(ctx, writePatience, func(ctx context.Context) (err error) {
-		live, err = x.engine.cluster.getMetadata(ctx, key)
-		return err
-	})
+func (x *execution) metadata(ctx context.Context, key ObjectKey) (*metav1.PartialObjectMetadata, error) {
+	live, err := x.engine.cluster.getMetadata(ctx, key)
 	return live, forbidden(describe("read", key, err))
 }
 
@@ -163,22 +160,21 @@ func (x *execution) metadata(ctx context.Context, key ObjectKey) (live *metav1.P
 // whose kind is, counts as deleted. replaced says that another object has its
 // name by now.
 func (c *cluster) delete(ctx context.Context, key ObjectKey, uid string, policy metav1.DeletionPropagation) (replaced bool, err error) {
-	r, err := c.resource(key, "")
-	if meta.IsNoMatchError(err) {
-		return false, nil // without its kind there is no object
-	}
-	if err != nil {
-		return false, err
-	}
 	id := types.UID(uid)
-	ctx, cancel := c.within(ctx)
-	defer cancel()
-	err = r.Delete(ctx, key.Name, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &id}, PropagationPolicy: &policy,
+	err = c.follow(func() error {
+		r, err := c.resource(key, "")
+		if err != nil {
+			return err
+		}
+		ctx, cancel := c.within(ctx)
+		defer cancel()
+		return r.Delete(ctx, key.Name, metav1.DeleteOptions{
+			Preconditions: &metav1.Preconditions{UID: &id}, PropagationPolicy: &policy,
+		})
 	})
 	switch {
-	case apierrors.IsNotFound(err):
-		return false, nil
+	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
+		return false, nil // gone, as without its kind
 	case isUIDMismatch(err):
 		return true, nil
 	}

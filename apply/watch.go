@@ -22,7 +22,10 @@ type view struct {
 	changed chan struct{}   // receives after a change; never blocks a watch
 	stores  map[viewPlace]cache.SharedIndexInformer
 
+	cancel map[viewPlace]context.CancelFunc
+
 	mu       sync.Mutex
+	moved    map[viewPlace]bool                       // not served any more as they are watched
 	ended    map[ObjectKey]*unstructured.Unstructured // Jobs, as they were last seen
 	err      error                                    // the first failure that no retry mends
 	optional map[viewPlace]bool
@@ -43,7 +46,8 @@ var (
 func (e *Engine) newView(ctx context.Context) *view {
 	return &view{
 		engine: e, ctx: ctx, changed: make(chan struct{}, 1), stores: map[viewPlace]cache.SharedIndexInformer{},
-		ended: map[ObjectKey]*unstructured.Unstructured{}, optional: map[viewPlace]bool{},
+		ended: map[ObjectKey]*unstructured.Unstructured{}, optional: map[viewPlace]bool{}, moved: map[viewPlace]bool{},
+		cancel: map[viewPlace]context.CancelFunc{},
 	}
 }
 
@@ -52,36 +56,61 @@ func (e *Engine) newView(ctx context.Context) *view {
 // makes the view fail, but for pods and ReplicaSets: without them there is only
 // less to say about causes.
 func (v *view) cover(keys []ObjectKey) error {
-	e := v.engine
-	watchSeconds := int64(watchLife / time.Second)
 	for _, place := range placesOf(keys) {
 		if v.stores[place] != nil {
 			continue
 		}
-		m, err := e.cluster.mapping(place.gk, "")
-		if meta.IsNoMatchError(err) {
-			continue
-		}
-		if err != nil {
+		if err := v.watch(place); err != nil && !meta.IsNoMatchError(err) {
 			return err
 		}
-		informer := dynamicinformer.NewFilteredDynamicInformer(e.cluster.dynamic, m.Resource, place.namespace, 0, cache.Indexers{},
-			func(o *metav1.ListOptions) { o.LabelSelector, o.TimeoutSeconds = e.stack.selector(), &watchSeconds }).Informer()
-		// These fail only on an informer that runs already.
-		_ = informer.SetTransform(withoutManagedFields)
-		_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { v.failed(place, err) })
-		_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { v.wake() },
-			UpdateFunc: func(any, any) { v.wake() },
-			DeleteFunc: func(o any) { v.deleted(o); v.wake() },
-		})
-		v.stores[place] = informer
-		go informer.RunWithContext(v.ctx)
-		go func() { // an empty first list brings no event
-			if cache.WaitForCacheSync(v.ctx.Done(), informer.HasSynced) {
-				v.wake()
-			}
-		}()
+	}
+	return nil
+}
+
+// watch begins to watch one place.
+func (v *view) watch(place viewPlace) error {
+	e := v.engine
+	m, err := e.cluster.mapping(place.gk, "")
+	if err != nil {
+		return err
+	}
+	watchSeconds := int64(watchLife / time.Second)
+	informer := dynamicinformer.NewFilteredDynamicInformer(e.cluster.dynamic, m.Resource, place.namespace, 0, cache.Indexers{},
+		func(o *metav1.ListOptions) { o.LabelSelector, o.TimeoutSeconds = e.stack.selector(), &watchSeconds }).Informer()
+	// These fail only on an informer that runs already.
+	_ = informer.SetTransform(withoutManagedFields)
+	_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { v.failed(place, err) })
+	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { v.wake() },
+		UpdateFunc: func(any, any) { v.wake() },
+		DeleteFunc: func(o any) { v.deleted(o); v.wake() },
+	})
+	ctx, cancel := context.WithCancel(v.ctx)
+	v.stores[place], v.cancel[place] = informer, cancel
+	go informer.RunWithContext(ctx)
+	go func() { // an empty first list brings no event
+		if cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+			v.wake()
+		}
+	}()
+	return nil
+}
+
+// follow watches the places anew whose kind is no longer served in the version
+// in which it was watched.
+func (v *view) follow() error {
+	v.mu.Lock()
+	moved := v.moved
+	v.moved = map[viewPlace]bool{}
+	v.mu.Unlock()
+	for place := range moved {
+		v.engine.cluster.mapper.Reset()
+		v.cancel[place]()
+		if err := v.watch(place); meta.IsNoMatchError(err) {
+			delete(v.stores, place)
+		} else if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -147,9 +176,16 @@ func (v *view) settle(ctx context.Context) {
 
 const settleTime = 100 * time.Millisecond
 
-// failed notes a failure of a list or watch. All but a refusal is tried again
-// by the informer itself.
+// failed notes a failure of a list or watch. All but a refusal, and a path
+// that is gone, is tried again by the informer itself.
 func (v *view) failed(place viewPlace, err error) {
+	if isPathGone(err) {
+		v.mu.Lock()
+		v.moved[place] = true
+		v.mu.Unlock()
+		v.wake()
+		return
+	}
 	if !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {
 		return
 	}
@@ -166,6 +202,9 @@ func (v *view) failed(place viewPlace, err error) {
 // ready reports whether every place holds a first list, and the failure that
 // keeps it from ever doing so.
 func (v *view) ready() (bool, error) {
+	if err := v.follow(); err != nil {
+		return false, err
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.err != nil {
