@@ -167,7 +167,7 @@ func (c *connection) explain(err error) error {
 		return &clusterError{msg: answer.Error(), hint: answer.Hint(), err: err}
 	case errors.As(err, &transport):
 		return &clusterError{
-			msg:  fmt.Sprintf("cannot reach the cluster of context %s at %s: %v", c.context, c.config.Host, transport.Err),
+			msg:  fmt.Sprintf("cannot reach the cluster of context %s at %s: %v", c.context, c.config.Host, transport.Err) + beyond(err),
 			hint: "check with `kubectl cluster-info --context " + c.context + "`, or choose another cluster with --context",
 			err:  err,
 		}
@@ -179,10 +179,19 @@ func (c *connection) explain(err error) error {
 		}
 	case apierrors.IsUnauthorized(err):
 		return &clusterError{
-			msg:  fmt.Sprintf("the cluster at %s does not accept the credentials of context %s", c.config.Host, c.context),
+			msg:  fmt.Sprintf("the cluster at %s does not accept the credentials of context %s", c.config.Host, c.context) + beyond(err),
 			hint: "log in again, or choose another user with --context or --user",
 			err:  err,
 		}
 	}
 	return err
+}
+
+// beyond returns what an error says after its first line, such as what became
+// of the record of a run.
+func beyond(err error) string {
+	if _, rest, ok := strings.Cut(err.Error(), "\n"); ok {
+		return "\n" + rest
+	}
+	return ""
 }

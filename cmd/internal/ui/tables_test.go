@@ -94,6 +94,30 @@ func TestResults(t *testing.T) {
 	golden(t, "results.txt", got.String())
 }
 
+func TestFailures(t *testing.T) {
+	stack := apply.Stack{Namespace: "prod", Name: "shop"}
+	key := func(name string) apply.ObjectKey {
+		return apply.ObjectKey{Kind: "ConfigMap", Namespace: "prod", Name: name}
+	}
+	plan := &apply.Plan{Stack: stack}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		plan.Changes = append(plan.Changes, apply.Change{Object: key(name), Action: apply.ActionCreate})
+	}
+	result := &apply.Result{Stack: stack, Changes: apply.Counts{Created: 2}, Outcomes: []apply.Outcome{
+		{Object: key("a"), Action: apply.ActionCreate},
+		{Object: key("b"), Action: apply.ActionCreate, Error: "denied by webhook \"w\": no \x1b[31m"},
+		{Object: key("c"), Action: apply.ActionCreate},
+	}}
+	var got bytes.Buffer
+	if err := WriteFailures(&got, plan, result, noon); err != nil {
+		t.Fatal(err)
+	}
+	want := "! ConfigMap/b  create failed: denied by webhook \"w\": no \\x1b[31m\nshop: 2 created, 1 failed, 1 not begun\n"
+	if got.String() != want {
+		t.Errorf("got %q, want %q", got.String(), want)
+	}
+}
+
 func TestAge(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0s", 0: "0s", 119 * time.Second: "119s", 2 * time.Minute: "2m", 179 * time.Minute: "179m", 3 * time.Hour: "3h",
