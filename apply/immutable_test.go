@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -254,30 +252,20 @@ func (s *story) deny(t *testing.T, operation string, o *obj) {
 		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": map[string]any{"name": name},
 		"spec": map[string]any{"policyName": name, "validationActions": []any{"Deny"}},
 	}
-	s.create(t, policy)
-	s.create(t, binding)
+	s.create(asJSON(t, policy))
+	s.create(asJSON(t, binding))
 	t.Cleanup(func() {
 		s.plane.Kubectl(t, "delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", name, "--ignore-not-found")
 	})
 }
 
-// create makes an object by kubectl, as somebody else would.
-func (s *story) create(t *testing.T, o map[string]any) {
+func asJSON(t *testing.T, o map[string]any) string {
 	t.Helper()
 	text, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.kubectl("create", "-f", writeTemp(t, text))
-}
-
-func writeTemp(t *testing.T, text []byte) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "object.json")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return string(text)
 }
 
 // eventually tries again until f has no complaint: what nothing tells of, such
