@@ -60,7 +60,8 @@ func (p *planner) halfAdopted(live *unstructured.Unstructured) bool {
 
 // takes reports whether the fields of a manager become the stack's.
 func (a *adoption) takes(manager, subresource string) bool {
-	kubectl := manager == "kubectl" || strings.HasPrefix(manager, "kubectl-") || manager == "before-first-apply"
+	// What `kubectl rollout restart` wrote stays: taking it away is a restart.
+	kubectl := manager == "kubectl" || strings.HasPrefix(manager, "kubectl-") && manager != "kubectl-rollout" || manager == "before-first-apply"
 	switch subresource {
 	case "":
 		return kubectl || strings.EqualFold(manager, "helm") || manager == a.manager || a.manager != "" && manager == managerHandOver
@@ -308,10 +309,13 @@ func mergePatch(from, to map[string]any) map[string]any {
 	return patch
 }
 
-// adoptedNote says what a new owner of an object should know.
-func adoptedNote(live metav1.Object) string {
+// note says what a new owner of an object should know.
+func (a *adoption) note(live metav1.Object) string {
 	release, namespace := live.GetAnnotations()["meta.helm.sh/release-name"], live.GetAnnotations()["meta.helm.sh/release-namespace"]
-	if release == "" {
+	switch {
+	case a.labelsOnly && release == "":
+		return "what others set in its spec cannot be taken away, and stays"
+	case release == "":
 		return ""
 	}
 	return fmt.Sprintf("of the Helm release %s: `helm uninstall %s -n %s` would still delete it; helm forgets the release with `kubectl -n %s delete secret -l owner=helm,name=%s`",

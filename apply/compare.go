@@ -75,7 +75,7 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 		change.takeBack()
 		p.noteHandOver(&change, live)
 		if change.adopt != nil {
-			change.Note = adoptedNote(live)
+			change.Note = strings.Trim(change.Note+"; "+change.adopt.note(live), "; ")
 		}
 	}
 	return change, nil

@@ -36,6 +36,9 @@ func (t *planText) fields(c apply.Change) {
 			}
 		}
 		if !about {
+			if c.Adopted != "" {
+				f.Manager = "" // no drift: they are whom it is taken over from
+			}
 			t.field(f)
 		}
 	}
@@ -146,11 +149,15 @@ func conflictHints(conflicts []apply.Conflict, where ErrorContext) (hints []stri
 	if len(unowned) > 0 {
 		hints = append(hints, fmt.Sprintf("to make what nobody's stack is this stack's: `%s%s`; what its makers set and the stack does not is removed then: a diff with the flag shows it", where.Command, adopt(unowned)))
 	}
-	for _, c := range owned {
-		old := strings.TrimPrefix(c.Manager, "stack ")
+	for len(owned) > 0 {
+		manager := owned[0].Manager
+		ofThis := func(c apply.Conflict) bool { return c.Manager == manager }
+		old := strings.TrimPrefix(manager, "stack ")
 		namespace, name, _ := strings.Cut(old, "/")
-		hints = append(hints, fmt.Sprintf("%s: if %s was renamed to this stack: `%s%s`, then `stackctl delete %s -n %s`; else give the app another name",
-			objectPattern(c), old, where.Command, adopt([]apply.Conflict{c}), Quote(name), Quote(namespace)))
+		all := adopt(slices.DeleteFunc(slices.Clone(owned), func(c apply.Conflict) bool { return !ofThis(c) }))
+		hints = append(hints, fmt.Sprintf("if stack %s was renamed to this one: `%s%s`, then `stackctl delete %s -n %s`; else give the app another name",
+			old, where.Command, all, Quote(name), Quote(namespace)))
+		owned = slices.DeleteFunc(owned, ofThis)
 	}
 	return hints
 }
