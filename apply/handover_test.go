@@ -140,3 +140,19 @@ func TestAHandOverThatDiesIsFinished(t *testing.T) {
 	}
 	t.Error("the hand-over never ended")
 }
+
+// TestAdoptedReplicasAreHandedOver: the number that kubectl set stays, too, when
+// the stack that adopts the workload leaves it to an autoscaler.
+func TestAdoptedReplicasAreHandedOver(t *testing.T) {
+	s := newStory(t)
+	s.kubectlApply(s.deployment("web", "web:v1", 3, ""))
+	seen := s.watchReplicas("web")
+	p := s.planWith(apply.Consent{Adopt: objects(t, "all")}, s.unscaled("web"), s.autoscaler("web", 2))
+	if note := p.Changes[0].Note; note != "replicas stay at 3 until the autoscaler decides" {
+		t.Errorf("note: %q", note)
+	}
+	if _, err := s.engine.Apply(t.Context(), p, run); err != nil {
+		t.Fatal(err)
+	}
+	s.want("all numbers", seen(), "3")
+}
