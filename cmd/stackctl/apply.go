@@ -37,6 +37,11 @@ With --rollback-on-failure a run that fails after its first write is followed by
 a rollback to the last good revision, recorded as a revision of its own; the
 exit code is that of the failure. An interrupted run is not gone back from.
 
+What leaves the stack is deleted once all is ready, but for namespaces, volumes,
+volume claims and CRDs (see --prune), and for what is annotated
+stackctl.dev/keep: "true". What the API server does not let change is an error,
+until --recreate has it deleted and made anew.
+
 On a terminal it asks first; elsewhere it goes on. The plan and the result go
 to stdout, progress and questions to stderr; with -o json stdout has only the
 result. Several files are applied one after the other, and the first that does

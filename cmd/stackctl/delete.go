@@ -25,7 +25,8 @@ func newDelete(e *env) *cobra.Command {
 needed.
 
 Volume claims are kept with their data, and named, unless --delete-data is
-given. The namespace is kept. There is no way back.
+given. The namespace is kept, and in any case what is annotated
+stackctl.dev/keep: "true". There is no way back.
 
 On a terminal it asks first; elsewhere it needs -y.` + refLong + exitCodes("2 a flag or file is wrong, or -y is missing; nothing was written", exitStopped, exitLocked, exitUnknown, exitSignal),
 		Example: `  stackctl delete recipes

@@ -89,6 +89,19 @@ func TestPlans(t *testing.T) {
 		{Object: apply.ObjectKey{Kind: "PersistentVolumeClaim", Namespace: "shop", Name: "data"}, Action: apply.ActionKeep},
 		{Object: apply.ObjectKey{Kind: "Service", Namespace: "shop", Name: "web"}, Action: apply.ActionDelete},
 	}}, noon)
+	write("an object that is made anew, and one that others hold back", &apply.Plan{Stack: stack, Verb: apply.VerbApply, Server: "https://s", Base: 3,
+		Remarks: []string{"--recreate Deployment/none: there is no such object in the stack"},
+		Changes: []apply.Change{
+			{
+				Object: apply.ObjectKey{Group: "apps", Kind: "Deployment", Namespace: "shop", Name: "web"}, Action: apply.ActionUpdate,
+				Replace: []string{"spec.selector.matchLabels.tier"}, Note: "its pods stop before new ones start",
+				Fields: []apply.FieldChange{{Path: "spec.selector.matchLabels.tier", Op: apply.FieldSet, Before: "a", After: "b"}},
+			},
+			{Object: apply.ObjectKey{Kind: "Service", Namespace: "shop", Name: "old"}, Action: apply.ActionKeep, Terminating: true, Note: "is being deleted (waiting for example.org/hold)"},
+		}}, noon)
+	write("nothing to do but to wait for others", &apply.Plan{Stack: stack, Verb: apply.VerbApply, Server: "https://s", Base: 3, Changes: []apply.Change{
+		{Object: apply.ObjectKey{Kind: "Service", Namespace: "shop", Name: "old"}, Action: apply.ActionKeep, Terminating: true, Note: "is being deleted (waiting for example.org/hold)"},
+	}}, noon)
 	forced := recorded[apply.Plan](t, "plan.json")
 	forced.Changes = forced.Changes[2:3]
 	for i := range forced.Changes[0].Conflicts {
