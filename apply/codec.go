@@ -192,6 +192,9 @@ func openIndex(stack Stack, record string, data map[string][]byte, newer int) (i
 		}
 	}
 	for name, p := range x.Parts {
+		if _, ok := data[name]; p.Inline && !ok {
+			return x, corrupt("the part %s is missing", name)
+		}
 		size := 0
 		for _, b := range p.Blocks {
 			if b.Size < 0 || b.Size > maxBlock || len(b.SHA256) != 2*sha256.Size {

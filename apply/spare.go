@@ -112,8 +112,9 @@ func (p *planner) findUses(ctx context.Context, spare []Change, u *uses) error {
 	if err != nil {
 		return err
 	}
+	records := p.engine.records.caching()
 	return c.each(ctx, len(p.history), func(ctx context.Context, i int) error {
-		rev, err := p.engine.records.read(ctx, p.history[i].Revision)
+		rev, err := records.read(ctx, p.history[i].Revision)
 		if errors.Is(err, errCorrupt) {
 			return nil // nobody can go back to it
 		}

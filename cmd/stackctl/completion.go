@@ -119,7 +119,7 @@ func (f *refFlags) completeStack(c *cobra.Command, args []string, _ string) (nam
 }
 
 // completeRevision offers the revisions of the stack, each with its cause.
-func (o *rollbackOptions) completeRevision(c *cobra.Command, args []string, _ string) (revisions []string, _ cobra.ShellCompDirective) {
+func (o *refFlags) completeRevision(c *cobra.Command, args []string, _ string) (revisions []string, _ cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(c.Context(), completionPatience)
 	defer cancel()
 	silent := newEnv()

@@ -27,10 +27,13 @@ which commit (with a star when the files differed from it), with which images,
 and how many objects were created (+), updated (~) and deleted (-).
 
 The 10 last revisions that ended well are kept, and the 10 last that did not;
-never removed are the live one and the good one before it. A stack without any
-record is an error.` + refLong + exitCodes(exitUsage, "3 the cluster failed, or there is no such stack", exitUnknown, exitSignal),
+never removed are the live one and the good one before it. A record that was
+changed by hand is shown as corrupt; verify finds out what is wrong. A stack
+without any record is an error; one called show, diff or verify goes after --.` + refLong + exitCodes(exitUsage, "3 the cluster failed, or there is no such stack", exitUnknown, exitSignal),
 		Example: `  stackctl history
   stackctl history recipes -n shop
+  stackctl history show 3
+  stackctl history diff 3 5
   stackctl history recipes -o json`,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.args = args
@@ -39,6 +42,7 @@ record is an error.` + refLong + exitCodes(exitUsage, "3 the cluster failed, or 
 	}
 	o.set(c)
 	outputFlag(c, &o.output, "table", "json", "yaml")
+	c.AddCommand(newHistoryShow(e), newHistoryDiff(e), newHistoryVerify(e))
 	return c
 }
 

@@ -19,6 +19,14 @@ func WriteHistory(w io.Writer, revisions []apply.Summary, o Options) error {
 	}
 	p := NewPrinter(w, o)
 	t.write(p)
+	for _, r := range revisions {
+		switch r.Status {
+		case apply.StatusCorrupt:
+			p.printf("%s the record of revision %d was changed: %s\n", styled{red, "corrupt:"}, r.Revision, orNone(r.Error))
+		case apply.StatusNewer:
+			p.printf("%s %s\n", styled{yellow, "note:"}, r.Error)
+		}
+	}
 	return p.Err()
 }
 
@@ -34,7 +42,7 @@ func revisionStatus(r apply.Summary) styled {
 		return styled{green, text}
 	case apply.StatusFailed, apply.StatusCorrupt:
 		return styled{red, text}
-	case apply.StatusPending, apply.StatusInterrupted:
+	case apply.StatusPending, apply.StatusInterrupted, apply.StatusNewer:
 		return styled{yellow, text}
 	}
 	return styled{plain, text}

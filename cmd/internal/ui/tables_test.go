@@ -18,7 +18,7 @@ func TestHistory(t *testing.T) {
 			CreatedAt: at(50 * time.Hour), Images: []string{"registry.example:5000/team/web-api:v1"}, Changes: apply.Counts{Created: 7}},
 		{Revision: 2, Status: apply.StatusInterrupted, Cause: "one line\nforged line", Author: "ci@host", Commit: "fedcba9876543210fedcba9876543210fedcba98", Dirty: true,
 			CreatedAt: at(3 * time.Hour), Images: []string{"a:1", "b@sha256:0123456789abcdef", "c:3", "d:4", "e:5"}, Changes: apply.Counts{Updated: 2, Unchanged: 5}},
-		{Revision: 3, Status: apply.StatusCorrupt, CreatedAt: time.Time{}},
+		{Revision: 3, Status: apply.StatusCorrupt, CreatedAt: time.Time{}, Error: "its summary was\x1b[2Kedited"},
 		{Revision: 4, Status: apply.StatusDeployed, Cause: strings.Repeat("very ", 20) + "long", Author: "Bob", CreatedAt: at(90 * time.Second), Changes: apply.Counts{Deleted: 1}},
 	}, noon)
 	if err != nil {
