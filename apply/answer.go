@@ -58,6 +58,8 @@ func readAnswer(r *http.Request, resp *http.Response, body []byte) (*metav1.Stat
 	}
 	refused := resp.StatusCode >= http.StatusBadRequest
 	switch {
+	case !refused && media == "text/plain" && strings.HasSuffix(r.URL.Path, "/log"):
+		return nil, nil // what a container wrote
 	case media == typeProtobuf:
 		var u runtime.Unknown
 		if !bytes.HasPrefix(body, protobufPrefix) || u.Unmarshal(body[len(protobufPrefix):]) != nil {

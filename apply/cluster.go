@@ -42,6 +42,7 @@ type cluster struct {
 	mapper   *restmapper.DeferredDiscoveryRESTMapper
 	kinds    *kinds
 	warnings *warnings
+	redact   *redactor // knows the secret values that passed through
 }
 
 func newCluster(config *rest.Config, manager string, options Options) (*cluster, error) {
@@ -60,7 +61,7 @@ func newCluster(config *rest.Config, manager string, options Options) (*cluster,
 	}
 	client.Transport = &apiTransport{next: client.Transport, timeout: options.RequestTimeout}
 	c := &cluster{
-		server: config.Host, manager: manager, warnings: warnings,
+		server: config.Host, manager: manager, warnings: warnings, redact: &redactor{},
 		timeout: options.RequestTimeout, concurrency: options.Concurrency,
 	}
 	return c, c.connect(config, client)
@@ -181,6 +182,9 @@ func (c *cluster) get(ctx context.Context, key ObjectKey, version string) (o *un
 	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 		return nil, nil
 	}
+	if err == nil {
+		c.redact.learn(o)
+	}
 	return o, err
 }
 
@@ -251,6 +255,7 @@ func (c *cluster) list(ctx context.Context, place viewPlace, selector string) ([
 	for i := range list.Items {
 		all[i] = &list.Items[i]
 	}
+	c.redact.learn(all...)
 	return all, nil
 }
 
@@ -281,5 +286,10 @@ func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts 
 	}
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	return r.Patch(ctx, o.GetName(), types.ApplyPatchType, body, patch)
+	c.redact.learn(o)
+	merged, err := r.Patch(ctx, o.GetName(), types.ApplyPatchType, body, patch)
+	if err == nil {
+		c.redact.learn(merged)
+	}
+	return merged, err
 }

@@ -31,14 +31,13 @@ type diagnosis struct {
 	// troubles and logs know more than the objects say; nil when nobody asks.
 	troubles *troubles
 	logs     *podLogs
-	redact   func(string) string
 }
 
 // spell is how long a trouble has been seen.
 type spell struct{ since, last time.Time }
 
 func newDiagnosis() *diagnosis {
-	return &diagnosis{spells: map[string]spell{}, now: time.Now, redact: func(s string) string { return s }}
+	return &diagnosis{spells: map[string]spell{}, now: time.Now}
 }
 
 // workload adds to a health what the pods are doing, and why it is not ready.
@@ -193,9 +192,6 @@ func (d *diagnosis) conclude(h *Health, pod *Cause) {
 		h.State = StateFailed
 	case h.State == StateFailed:
 		h.State = StateProgressing
-	}
-	if h.Cause != nil {
-		h.Cause.Message = d.redact(h.Cause.Message)
 	}
 }
 

@@ -25,6 +25,7 @@ func diff(key ObjectKey, live, merged *unstructured.Unstructured, manager string
 type differ struct {
 	key     ObjectKey
 	manager string
+	base    int // where in a path the object begins, for one that is inside of another
 	changes []FieldChange
 }
 
@@ -34,6 +35,9 @@ func (d *differ) compare(path fieldPath, before, after any, owners owners) {
 	}
 	bm, bok := before.(map[string]any)
 	am, aok := after.(map[string]any)
+	if d.compareEmbedded(path, bm, am, owners) {
+		return
+	}
 	if bok && aok || bok && after == nil && flat(bm) || before == nil && aok && flat(am) {
 		d.compareMaps(path, bm, am, owners)
 		return
@@ -44,6 +48,22 @@ func (d *differ) compare(path fieldPath, before, after any, owners owners) {
 		}
 	}
 	d.add(path, before, after, owners)
+}
+
+// compareEmbedded compares a Secret that is written inside of another object as
+// what it is; false when it is none.
+func (d *differ) compareEmbedded(path fieldPath, before, after map[string]any, owners owners) bool {
+	key := embeddedSecret(len(path) > d.base, before)
+	if key == nil {
+		key = embeddedSecret(len(path) > d.base, after)
+	}
+	if key == nil {
+		return false
+	}
+	inner := differ{key: *key, manager: d.manager, base: len(path)}
+	inner.compareMaps(path, before, after, owners)
+	d.changes = append(d.changes, inner.changes...)
+	return true
 }
 
 func (d *differ) compareMaps(path fieldPath, before, after map[string]any, owners owners) {
@@ -103,7 +123,7 @@ func (d *differ) add(path fieldPath, before, after any, owners owners) {
 	if path.envValue() {
 		c.Before, c.After = maskWhole(before, maskedBefore), maskWhole(after, maskedAfter)
 	} else {
-		c.Before, c.After = mask(d.key, path, before, maskedBefore), mask(d.key, path, after, maskedAfter)
+		c.Before, c.After = mask(d.key, path[d.base:], before, maskedBefore), mask(d.key, path[d.base:], after, maskedAfter)
 	}
 	if before != nil {
 		c.Manager, c.Since = owners.other(d.manager)

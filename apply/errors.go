@@ -138,4 +138,16 @@ type PanicError struct {
 	Stack []byte
 }
 
-func (e *PanicError) Error() string { return fmt.Sprintf("internal error: %v", e.Value) }
+func (e *PanicError) Error() string { return "internal error: " + e.text() }
+
+// text is what was panicked with, if that is a text or an error. Anything else
+// may be an object with all its values, so that only its type is told.
+func (e *PanicError) text() string {
+	switch v := e.Value.(type) {
+	case string:
+		return v
+	case error:
+		return v.Error()
+	}
+	return fmt.Sprintf("a value of type %T", e.Value)
+}

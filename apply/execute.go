@@ -37,12 +37,14 @@ func (e *Engine) Apply(ctx context.Context, plan *Plan, run Run) (*Result, error
 	if run.Timeout == 0 {
 		run.Timeout = 5 * time.Minute
 	}
+	run.Cause = e.cluster.redact.text(run.Cause)
 	x := &execution{engine: e, plan: plan, run: run, started: time.Now(), result: &Result{Stack: e.stack, Outcomes: []Outcome{}}}
-	err := x.start(ctx)
+	err := e.cluster.redact.error(x.start(ctx))
 	x.result.Duration = Seconds(time.Since(x.started).Round(time.Millisecond))
 	if err != nil {
 		x.result.Error = err.Error()
 	}
+	e.cluster.redact.result(x.result)
 	return x.result, err
 }
 
@@ -116,7 +118,7 @@ func (x *execution) locked(ctx context.Context) (err error) {
 	x.records = x.engine.records.under(x.lock)
 	history, err := x.begin(ctx)
 	if err == nil {
-		err = x.guarded(ctx)
+		err = x.engine.cluster.redact.error(x.guarded(ctx))
 	}
 	interrupted := graceEnded(ctx)
 	closing := closed(ctx)
@@ -234,6 +236,8 @@ func (x *execution) recheckWrite(ctx context.Context, p *planner, change *Change
 	if err != nil {
 		return "", err
 	}
+	x.engine.cluster.redact.change(change) // more may be known to be secret by now
+	x.engine.cluster.redact.change(&again)
 	if !sameChange(change, &again) {
 		return change.Object.String() + " was changed since the plan was made", nil
 	}
@@ -272,9 +276,8 @@ func (x *execution) prepare(ctx context.Context) {
 	x.diagnosis = newDiagnosis()
 	x.diagnosis.fresh = func(key ObjectKey) bool { return x.changes[key].template }
 	x.diagnosis.wrote = func(key ObjectKey) time.Time { return x.wrote[key] }
-	x.diagnosis.redact = redactor(x.plan.target.Objects)
 	x.diagnosis.troubles = x.engine.newTroubles(ctx, x.view.wake)
-	x.diagnosis.logs = x.engine.newPodLogs(ctx, x.diagnosis.redact, x.view.wake)
+	x.diagnosis.logs = x.engine.newPodLogs(ctx, x.view.wake)
 }
 
 // guarded does the work of the run and turns a panic into an error, so that
@@ -392,6 +395,7 @@ func (x *execution) report(key ObjectKey, action Action, err error) {
 }
 
 func (x *execution) reportNote(key ObjectKey, action Action, note string, err error) {
+	err = x.engine.cluster.redact.error(err)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	o := Outcome{Object: key, Action: action, Note: note}

@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -25,7 +24,7 @@ func (e *Engine) Revision(ctx context.Context, n int) (*Revision, error) {
 	if rev.flaw != nil {
 		return nil, fmt.Errorf("revision %d: %w", n, rev.flaw)
 	}
-	return rev, e.records.restore(ctx, rev)
+	return rev, e.cluster.redact.error(e.records.restore(ctx, rev))
 }
 
 // RollbackTarget returns the revision to go back to when none is named: the
@@ -78,7 +77,8 @@ func Stacks(ctx context.Context, config *rest.Config, namespace string) ([]Stack
 
 // Status tells how the stack is doing: its objects by their live state, and
 // the ways from the world to its pods. A stack without records is ErrNoStack.
-func (e *Engine) Status(ctx context.Context) (*Status, error) {
+func (e *Engine) Status(ctx context.Context) (_ *Status, err error) {
+	defer func() { err = e.cluster.redact.error(err) }()
 	history, err := e.records.list(ctx)
 	if err != nil {
 		return nil, err
@@ -108,7 +108,6 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 		wanted[keyOf(o)] = o
 	}
 	d := newDiagnosis()
-	d.redact = redactor(slices.Collect(maps.Values(live)))
 	look := func() {
 		s.Objects = nil
 		for _, i := range rev.inventory {
@@ -127,12 +126,13 @@ func (e *Engine) Status(ctx context.Context) (*Status, error) {
 	}
 	if look(); !s.Ready() { // look again at what is not, with all that can be known
 		d.troubles = e.readTroubles(ctx, sortedKeys(wanted))
-		d.logs = e.newPodLogs(ctx, d.redact, func() {})
+		d.logs = e.newPodLogs(ctx, func() {})
 		look()
 		d.logs.settle(ctx)
 		look()
 	}
 	s.Routes = routesOf(live, pods)
+	e.cluster.redact.health(s.Objects)
 	return s, nil
 }
 

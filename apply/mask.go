@@ -37,7 +37,15 @@ func mask(key ObjectKey, path fieldPath, v any, text string) any {
 		return text
 	}
 	switch v := v.(type) {
+	case string:
+		if strings.Contains(v, "://") {
+			return urlPassword.ReplaceAllString(v, "${1}"+text+"@")
+		}
+		return v
 	case map[string]any:
+		if embedded := embeddedSecret(len(path) > 0, v); embedded != nil {
+			return mask(*embedded, nil, v, text)
+		}
 		name, _ := v["name"].(string)
 		_, literal := v["value"].(string)
 		secretVar := literal && path.envItem() && secretName.MatchString(name)
@@ -58,6 +66,20 @@ func mask(key ObjectKey, path fieldPath, v any, text string) any {
 		return l
 	}
 	return v
+}
+
+// urlPassword matches the login in a URL up to its password, and that.
+var urlPassword = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/?#@"']*:)[^\s/?#@"']+@`)
+
+// embeddedSecret returns the key of a Secret that is written inside of another
+// object, as lists, templates and bundles do; nil for anything else.
+func embeddedSecret(inside bool, v map[string]any) *ObjectKey {
+	kind, _ := v["kind"].(string)
+	version, _ := v["apiVersion"].(string)
+	if !inside || kind != "Secret" || version != "" && version != "v1" {
+		return nil
+	}
+	return &ObjectKey{Kind: kind}
 }
 
 // maskObject masks a whole object.
@@ -96,11 +118,25 @@ func (p fieldPath) String() string {
 
 // secret reports whether what stands at the path is secret as a whole.
 func (p fieldPath) secret(key ObjectKey) bool {
-	if len(p) == 3 && p[0] == "metadata" && p[1] == "annotations" && p[2] == lastApplied {
+	if n := len(p); n >= 2 && p[n-2] == "annotations" && p[n-1] == lastApplied {
 		return true
 	}
-	return key.isSecret() && len(p) >= 1 && (p[0] == "data" || p[0] == "stringData")
+	return key.isSecret() && len(p) >= 1 && (p[0] == "data" || p[0] == "stringData" || p.foreignAnnotation())
 }
+
+// foreignAnnotation reports an annotation that may repeat the object it is on,
+// plain or packed, as those of kubectl, kapp, Rancher and other tools do.
+func (p fieldPath) foreignAnnotation() bool {
+	if len(p) != 3 || p[0] != "metadata" || p[1] != "annotations" {
+		return false
+	}
+	domain, _, _ := strings.Cut(p[2], "/")
+	return domain != "stackctl.dev" && repeating.MatchString(p[2])
+}
+
+// repeating matches the names of annotations in which tools keep what they
+// applied.
+var repeating = regexp.MustCompile(`(?i)(applied|original|previous|desired|manifest|config)`)
 
 // envItem reports whether the path is an item of a container's env list.
 func (p fieldPath) envItem() bool {

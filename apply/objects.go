@@ -42,6 +42,12 @@ func Compare(before, after []*unstructured.Unstructured) []Change {
 			changes = append(changes, Change{Object: keyOf(o), Action: ActionDelete})
 		}
 	}
+	known := redactor{}
+	known.learn(before...)
+	known.learn(after...)
+	for i := range changes {
+		known.change(&changes[i])
+	}
 	return changes
 }
 

@@ -16,6 +16,16 @@ import (
 // only reads (and sends dry-runs). Any failure to find out is an error: a plan
 // never takes an object it could not read for one that is in order.
 func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
+	e.cluster.redact.learn(target.Objects...)
+	plan, err := e.plan(ctx, target)
+	if err != nil {
+		return nil, e.cluster.redact.error(err)
+	}
+	e.cluster.redact.plan(plan)
+	return plan, nil
+}
+
+func (e *Engine) plan(ctx context.Context, target Target) (*Plan, error) {
 	e.cluster.warnings.take() // those of an earlier run are not about this plan
 	history, err := e.records.list(ctx)
 	if err != nil {

@@ -1,12 +1,9 @@
 package apply
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +27,7 @@ type podLogs struct {
 	ctx    context.Context
 	core   corev1.CoreV1Interface
 	wake   func() // called when lines came
-	redact func(string) string
+	redact *redactor
 
 	mu    sync.Mutex
 	reads map[string]*logRead // by end of a container
@@ -39,9 +36,9 @@ type podLogs struct {
 
 type logRead struct{ done chan struct{} }
 
-func (e *Engine) newPodLogs(ctx context.Context, redact func(string) string, wake func()) *podLogs {
+func (e *Engine) newPodLogs(ctx context.Context, wake func()) *podLogs {
 	return &podLogs{
-		ctx: ctx, core: e.cluster.core, wake: wake, redact: redact,
+		ctx: ctx, core: e.cluster.core, wake: wake, redact: e.cluster.redact,
 		reads: map[string]*logRead{}, last: map[string][]string{},
 	}
 }
@@ -88,7 +85,7 @@ func (l *podLogs) read(namespace, pod, container string, previous bool) []string
 	if err != nil {
 		return nil
 	}
-	return lastLines(l.redact(string(text)))
+	return lastLines(l.redact.text(string(text)))
 }
 
 // lastLines splits a log; an empty one has no line.
@@ -119,45 +116,4 @@ func (l *podLogs) settle(ctx context.Context) {
 			return
 		}
 	}
-}
-
-const redacted = "(value of a Secret)"
-
-// redactor returns a function that takes the values of Secrets out of texts
-// that containers and nodes wrote, as far as the stack knows the values. Very
-// short ones are left: they would take the text apart and are no secret.
-func redactor(objects []*unstructured.Unstructured) func(string) string {
-	const short = 4
-	var values []string
-	for _, o := range objects {
-		if !keyOf(o).isSecret() {
-			continue
-		}
-		data, _, _ := unstructured.NestedMap(o.Object, "data")
-		for _, v := range data {
-			encoded, _ := v.(string)
-			decoded, err := base64.StdEncoding.DecodeString(encoded)
-			if err != nil {
-				continue
-			}
-			values = append(values, encoded, string(decoded))
-			for line := range bytes.Lines(decoded) {
-				values = append(values, string(bytes.TrimSpace(line)))
-			}
-		}
-		plain, _, _ := unstructured.NestedMap(o.Object, "stringData")
-		for _, v := range plain {
-			if text, ok := v.(string); ok {
-				values = append(values, text)
-			}
-		}
-	}
-	values = slices.DeleteFunc(values, func(v string) bool { return len(v) < short })
-	// The longest first: one value may be part of another.
-	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
-	var pairs []string
-	for _, v := range slices.Compact(values) {
-		pairs = append(pairs, v, redacted)
-	}
-	return strings.NewReplacer(pairs...).Replace
 }

@@ -97,7 +97,7 @@ func TestDecoysAreNotTouched(t *testing.T) {
 	k(append([]string{"label", "configmap", "decoy-by-content", apply.LabelContent + "=abc"}, strings.Split(labels, ",")...)...)
 	k("create", "secret", "generic", "decoy-plain")
 	k("create", "configmap", "decoy-plain")
-	s.create(t, s.object(`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"decoy-other-claim"},"spec":{"storageClassName":"none","accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}`).Object)
+	s.create(asJSON(t, s.object(`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"decoy-other-claim"},"spec":{"storageClassName":"none","accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}`).Object))
 	s.plane.Kubectl(t, "-n", elsewhere, "create", "configmap", "decoy-labelled")
 	s.plane.Kubectl(t, append([]string{"-n", elsewhere, "label", "configmap", "decoy-labelled"}, strings.Split(labels, ",")...)...)
 	for _, other := range []apply.Stack{{Namespace: ns, Name: "other"}, {Namespace: elsewhere, Name: "shop"}} {
@@ -215,7 +215,7 @@ func TestKeptDataSurvivesDelete(t *testing.T) {
 	// One that a StatefulSet made is in no record.
 	made := claim("made")
 	made.SetAnnotations(map[string]string{apply.AnnotationKeep: "true"})
-	s.create(t, made.Object)
+	s.create(asJSON(t, made.Object))
 	s.kubectl("annotate", "pvc", "kept", "stackctl.dev/keep=true")
 	s.delete(true)
 	s.want("left", s.kubectl("get", "pvc,configmap,secret", "-l", "stackctl.dev/stack", "-o", "name"), "persistentvolumeclaim/kept\npersistentvolumeclaim/made")
@@ -350,7 +350,7 @@ func TestMadeAnewBehindTheRun(t *testing.T) {
 			meddle := func() {
 				s.kubectl("delete", "configmap", "anew")
 				o := s.configMap("anew", "2")
-				s.create(t, o.Object)
+				s.create(asJSON(t, o.Object))
 				uid = s.uid("configmap", "anew")
 				s.kubectl("annotate", "configmap", "kept", "stackctl.dev/keep=true")
 				s.kubectl("label", "configmap", "taken", "stackctl.dev/stack=other", "--overwrite")
@@ -396,7 +396,7 @@ func TestACopyOfTheLabelsIsNoProof(t *testing.T) {
 	s := newStory(t)
 	s.apply(s.configMap("a", "1"))
 	s.apply(s.configMap("a", "1"), s.configMap("b", "1"))
-	s.create(t, s.configMap("copy", "1").Object)
+	s.create(asJSON(t, s.configMap("copy", "1").Object))
 	secrets := s.plane.Client().CoreV1().Secrets(s.stack.Namespace)
 	newest, err := secrets.Get(t.Context(), "stackctl.shop.v2", metav1.GetOptions{})
 	if err != nil {

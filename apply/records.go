@@ -261,6 +261,9 @@ func (r *records) getIn(ctx context.Context, namespace, name string) (*v1.Secret
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
+	if err == nil && secret.Type == typeValue {
+		r.cluster.redact.learnData(secret)
+	}
 	return secret, forbidden(err)
 }
 

@@ -9,7 +9,16 @@ import (
 
 // normalizeSecret turns stringData into data: applied as stringData, a key
 // that is renamed would leave the old one behind for ever.
+//
+// What kubectl wrote into an annotation when somebody applied the file with it
+// holds the data once more: it is left out, and so never gets into a record.
 func normalizeSecret(o *unstructured.Unstructured) error {
+	if annotations := o.GetAnnotations(); annotations[lastApplied] != "" {
+		if delete(annotations, lastApplied); len(annotations) == 0 {
+			annotations = nil
+		}
+		o.SetAnnotations(annotations)
+	}
 	data, err := secretData(o)
 	if err != nil {
 		return err

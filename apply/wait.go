@@ -137,6 +137,7 @@ func notReady(health []Health, keys []ObjectKey) []Health {
 // keepHealth puts the latest health of objects into the result, tells what is
 // new about it, and remembers the Jobs that succeeded.
 func (x *execution) keepHealth(health []Health) {
+	x.engine.cluster.redact.health(health)
 	x.result.Health = health
 	for _, h := range health {
 		if !reflect.DeepEqual(h, x.seen[h.Object]) {
