@@ -106,6 +106,9 @@ func statusText(key ObjectKey, s *metav1.Status) string {
 		}
 		return strings.Join(texts, "; ")
 	}
+	if missing := missingRight.FindString(s.Message); s.Reason == metav1.StatusReasonForbidden && missing != "" {
+		return "forbidden: " + missing // the authorizer does not know the object
+	}
 	if key.isSecret() {
 		return fmt.Sprintf("%s (the server's text is withheld, it may hold secret values)", cmp.Or(string(s.Reason), "rejected by the API server"))
 	}
@@ -116,8 +119,10 @@ var (
 	exceededQuota = regexp.MustCompile(`exceeded quota: ([^,\s]+), ([^\n]*)`)
 
 	quotedValue = regexp.MustCompile(`((?:Invalid|Unsupported|Duplicate) value|Too long|Too many): ("(?:[^"\\]|\\.)*"|\{.*\}|&?[a-zA-Z0-9.]+\{.*\}|\[.*\]|[^\s:]+)(: |$)`)
-	gotValue    = regexp.MustCompile(`got &value[^\n]*`)
-	shortScalar = regexp.MustCompile(`^(-?[0-9.]+|"[^"\s]{0,63}")$`)
+	// missingRight is what Kubernetes' own authorizer says.
+	missingRight = regexp.MustCompile(`User "[^"]{0,300}" cannot [a-z]+ resource "[a-z0-9./-]+" in API group "[a-z0-9.-]*"( in the namespace "[a-z0-9-]+"| at the cluster scope)?`)
+	gotValue     = regexp.MustCompile(`got &value[^\n]*`)
+	shortScalar  = regexp.MustCompile(`^(-?[0-9.]+|"[^"\s]{0,63}")$`)
 )
 
 // withoutValue cuts the values out of a server's text, but for short scalars

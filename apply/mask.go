@@ -69,7 +69,7 @@ func mask(key ObjectKey, path fieldPath, v any, text string) any {
 }
 
 // urlPassword matches the login in a URL up to its password, and that.
-var urlPassword = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/?#@"']*:)[^\s/?#@"']+@`)
+var urlPassword = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/?#@"']*:)([^\s/?#@"']+)@`)
 
 // embeddedSecret returns the key of a Secret that is written inside of another
 // object, as lists, templates and bundles do; nil for anything else.

@@ -129,8 +129,12 @@ func secretsOf(o *unstructured.Unstructured) (values, names []string) {
 				env, _ := c["env"].([]any)
 				for _, e := range holders(env) {
 					name, _ := e["name"].(string)
-					if value, ok := e["value"].(string); ok && secretName.MatchString(name) {
+					value, _ := e["value"].(string)
+					if secretName.MatchString(name) {
 						values = append(values, value)
+					}
+					for _, login := range urlPassword.FindAllStringSubmatch(value, -1) {
+						values = append(values, login[2])
 					}
 				}
 			}
