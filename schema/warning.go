@@ -201,8 +201,12 @@ func openSecrets(r *review) {
 	r.programs(func(p *Program, path ...string) {
 		for _, name := range slices.Sorted(maps.Keys(p.Env)) {
 			if value := p.Env[name].Value; value != nil && *value != "" && secretName.MatchString(name) {
+				before := len(r.errs)
 				r.fail("looks like a secret, and everybody who may see the pods can read it", "write secrets: {"+name+": {secret: name/key}}, or {fromEnv: "+name+"}",
 					append(path[:len(path):len(path)], "env", name)...)
+				for i := range r.errs[before:] {
+					r.errs[before+i].Hidden = true // logs have more readers than the file
+				}
 			}
 		}
 	})

@@ -3,6 +3,7 @@ package ui
 import (
 	"errors"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -133,13 +134,17 @@ func Place(pos schema.Pos) string {
 	return pos.String()
 }
 
+// secretLine matches a line of a file in which a variable that is named like a
+// secret has a literal value: errors end up in logs, which have more readers.
+var secretLine = regexp.MustCompile(`([A-Z0-9_]*(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL)[A-Z0-9_]*|[Pp]ass(word|wd|phrase))["']?\s*:\s*["']?[^\s"'{}\[\],#&*]`)
+
 // snippet writes the user's line with a caret under the column.
 func (t errorText) snippet(pos schema.Pos) {
 	if t.c.Source == nil || !pos.IsValid() {
 		return
 	}
 	line, ok := sourceLine(t.c.Source(pos.File), pos.Line)
-	if !ok || strings.TrimSpace(line) == "" {
+	if !ok || strings.TrimSpace(line) == "" || secretLine.MatchString(line) {
 		return
 	}
 	t.printf("%6d | %s\n", pos.Line, CleanLines(line))
