@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -28,6 +29,9 @@ import (
 func quiet() {
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	klog.InitFlags(flags)
+	_ = flags.Set("stderrthreshold", "FATAL") // else errors go there whatever the output is
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
 }
 
@@ -91,6 +95,9 @@ func (f *clusterFlags) connect() (*connection, error) {
 	config, err := loader.ClientConfig()
 	if err != nil {
 		return nil, &clusterError{msg: fmt.Sprintf("context %s: %v", name, err), err: err, hint: "look at `kubectl config view`"}
+	}
+	if err := restrictPlugins(config, os.Getenv(pluginsVariable)); err != nil {
+		return nil, err
 	}
 	namespace, _, err := loader.Namespace()
 	if err != nil {
