@@ -286,12 +286,12 @@ func TestAKindThatIsGone(t *testing.T) {
 	s := newStory(t)
 	group := strings.ReplaceAll(s.stack.Namespace, "-", "") + ".example.org"
 	t.Cleanup(func() { s.plane.Kubectl(t, "delete", "crd", "backups."+group, "--ignore-not-found") })
-	s.create(t, map[string]any{
+	s.create(asJSON(t, map[string]any{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": "backups." + group},
 		"spec": map[string]any{"group": group, "scope": "Namespaced", "names": map[string]any{"kind": "Backup", "plural": "backups"}, "versions": []any{map[string]any{
 			"name": "v1", "served": true, "storage": true, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
 		}}},
-	})
+	}))
 	s.kubectl("wait", "--for=condition=Established", "crd/backups."+group)
 	backup := s.object(`{"apiVersion":"` + group + `/v1","kind":"Backup","metadata":{"name":"nightly"}}`)
 	eventually(t, func() error {

@@ -45,7 +45,7 @@ var (
 	podsKind    = schema.GroupResource{Resource: "pods"}
 	setsKind    = schema.GroupResource{Group: "apps", Resource: "replicasets"}
 	oldSetsKind = schema.GroupResource{Group: "apps", Resource: "controllerrevisions"}
-	workloads   = []schema.GroupResource{stackKinds[0]}
+	watched     = []schema.GroupResource{stackKinds[0]}
 )
 
 // rights makes one right of each resource and verb.
@@ -84,13 +84,13 @@ var permissions = []permission{
 		rights(8, "get list", secretsKind), rights(8, "get list", stackKinds...),
 		rights(3, "create patch", stackKinds...), rights(3, "create patch", secretsKind),
 		rights(8, "get", leasesKind), rights(3, "create update", leasesKind),
-		rights(8, "watch", workloads...), rights(0, "list watch", podsKind, setsKind),
+		rights(8, "watch", watched...), rights(0, "list watch", podsKind, setsKind),
 	}},
 	{"apply, rollback", [][]right{
 		rights(8, "get list", secretsKind), rights(8, "get list", stackKinds...),
 		rights(3, "create patch delete", stackKinds...), rights(3, "create patch delete", secretsKind),
 		rights(8, "get", leasesKind), rights(3, "update", leasesKind),
-		rights(8, "watch", workloads...), rights(0, "list watch", podsKind, setsKind), rights(0, "list", oldSetsKind),
+		rights(8, "watch", watched...), rights(0, "list watch", podsKind, setsKind), rights(0, "list", oldSetsKind),
 	}},
 	{"delete", [][]right{
 		rights(8, "get list", secretsKind), rights(8, "get list watch", stackKinds...), rights(8, "watch", secretsKind),
@@ -129,7 +129,7 @@ func (p permission) tableRow() string {
 		for _, rule := range rules(slices.DeleteFunc(p.rights(), func(r right) bool { return (r.without == 0) != optional })) {
 			resource := schema.GroupResource{Group: rule.APIGroups[0], Resource: rule.Resources[0]}
 			verbs := strings.Join(rule.Verbs, ", ")
-			if slices.Contains(stackKinds, resource) && !slices.Contains(workloads, resource) {
+			if slices.Contains(stackKinds, resource) && !slices.Contains(watched, resource) {
 				kinds = "other kinds of the stack: " + verbs
 				continue
 			}
