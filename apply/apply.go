@@ -102,6 +102,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	o = tuned(o)
 	if o.LeaseDuration == 0 {
 		o.LeaseDuration = 30 * time.Second
 	}

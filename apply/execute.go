@@ -111,6 +111,9 @@ func (x *execution) locked(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := failpoint("before-lock"); err != nil {
+		return err
+	}
 	if x.lock, err = x.engine.acquire(ctx, x.plan.Verb, x.run); err != nil {
 		return err
 	}
@@ -134,7 +137,11 @@ func (x *execution) locked(ctx context.Context) (err error) {
 	default:
 		err = x.finish(closing, err, history, interrupted)
 	}
-	if releaseErr := x.lock.release(closing); releaseErr != nil && err == nil {
+	releaseErr := failpoint("before-release")
+	if releaseErr == nil {
+		releaseErr = x.lock.release(closing)
+	}
+	if releaseErr != nil && err == nil {
 		err = fmt.Errorf("release the lock: %w", releaseErr)
 	}
 	if interrupted && err != nil {
@@ -155,7 +162,13 @@ func (x *execution) begin(ctx context.Context) ([]Summary, error) {
 	if err := x.closeAbandoned(ctx, history); err != nil {
 		return nil, err
 	}
-	return history, x.record(ctx)
+	if err := failpoint("before-record"); err != nil {
+		return nil, err
+	}
+	if err := x.record(ctx); err != nil {
+		return nil, err
+	}
+	return history, failpoint("after-record")
 }
 
 // createNamespace makes the namespace of the stack, which the lock and the
@@ -290,6 +303,9 @@ func (x *execution) guarded(ctx context.Context) error {
 		if err := x.applyStages(ctx); err != nil {
 			return err
 		}
+		if err := failpoint("before-health"); err != nil {
+			return err
+		}
 		if x.run.Wait && x.plan.Verb != VerbDelete {
 			if err := x.awaitHealth(ctx); err != nil {
 				return err
@@ -302,6 +318,9 @@ func (x *execution) guarded(ctx context.Context) error {
 func (x *execution) applyObject(ctx context.Context, c *Change) error {
 	if graceEnded(ctx) {
 		return context.Canceled
+	}
+	if err := failpoint("before-object"); err != nil {
+		return err
 	}
 	if c.awaits != "" {
 		if err := x.awaitDeleted(ctx, c); err != nil {
@@ -349,6 +368,9 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 	}
 	x.report(c.Object, c.Action, err)
 	if err != nil {
+		return err
+	}
+	if err := failpoint("after-object"); err != nil {
 		return err
 	}
 	x.mu.Lock()

@@ -12,7 +12,19 @@ import (
 
 // History returns the summaries of all revisions, oldest first; none is no
 // error. It reads metadata only, so its cost does not depend on payloads.
-func (e *Engine) History(ctx context.Context) ([]Summary, error) { return e.records.list(ctx) }
+//
+// A run that died at its very end may have left two revisions marked as
+// deployed: the higher one is what is live, and what is shown.
+func (e *Engine) History(ctx context.Context) ([]Summary, error) {
+	all, err := e.records.list(ctx)
+	live := deployed(all)
+	for i := range all {
+		if all[i].Status == StatusDeployed && all[i].Revision != live {
+			all[i].Status = StatusSuperseded
+		}
+	}
+	return all, err
+}
 
 // Revision returns a revision with all that it wanted, the data of Secrets
 // included. A record that was damaged or tampered with is an error.

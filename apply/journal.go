@@ -146,6 +146,9 @@ func imagesOf(objects []*unstructured.Unstructured) []string {
 // may have ended; interrupted tells.
 func (x *execution) finish(ctx context.Context, runErr error, history []Summary, interrupted bool) error {
 	n := x.summary.Revision
+	if err := failpoint("before-finalize"); err != nil && runErr == nil {
+		runErr = err
+	}
 	x.summary.Unverified = !x.run.Wait
 	x.summary.Changes = x.done()
 	x.result.Changes = x.summary.Changes
@@ -177,9 +180,15 @@ func (x *execution) finish(ctx context.Context, runErr error, history []Summary,
 			continue
 		}
 		s.Status = StatusSuperseded
+		if err := failpoint("before-supersede"); err != nil {
+			return &NotRecordedError{Revision: n, Err: err}
+		}
 		if err := x.records.setStatus(ctx, s, StatusDeployed); err != nil {
 			return &NotRecordedError{Revision: n, Err: err}
 		}
+	}
+	if err := failpoint("before-retire"); err != nil {
+		return err
 	}
 	if err := x.records.retire(ctx, x.engine.options, x.plan.RollbackTo); err != nil {
 		return fmt.Errorf("applied and recorded as revision %d, but old revisions could not be removed: %w", n, err)

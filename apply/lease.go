@@ -49,6 +49,9 @@ type holderRecord struct {
 
 func newHolder(verb Verb, run Run) Holder {
 	h := Holder{Author: run.Holder, Verb: verb, CI: run.CI, Since: time.Now().UTC().Truncate(time.Second), run: rand.Text(), process: thisProcess()}
+	if run.ID != "" {
+		h.run = run.ID
+	}
 	if h.Author == "" {
 		h.Author = "unknown"
 	}

@@ -39,6 +39,9 @@ func (x *execution) prune(ctx context.Context) error {
 		x.result.Left = len(victims)
 		return nil
 	}
+	if err := failpoint("before-prune"); err != nil {
+		return err
+	}
 	x.run.send(Pruning{Count: len(victims)})
 	var deleted []*Change
 	var failures []error
@@ -83,6 +86,9 @@ func (x *execution) deleteAll(ctx context.Context, victims []*Change) []error {
 	x.each(ctx, victims, errs, func(ctx context.Context, c *Change) error {
 		if graceEnded(ctx) {
 			return context.Canceled
+		}
+		if err := failpoint("before-delete"); err != nil {
+			return err
 		}
 		err := x.stillLeftover(ctx, p, c)
 		if err == nil && c.Action == ActionDelete {

@@ -100,6 +100,9 @@ func (r *records) finish(ctx context.Context, s Summary, run string, o outcome) 
 	if err := r.put(ctx, secret); err != nil { // makes that of a stack anew that was deleted half
 		return err
 	}
+	if err := failpoint("after-outcome"); err != nil {
+		return err
+	}
 	return r.setStatus(ctx, s, StatusPending)
 }
 

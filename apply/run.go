@@ -4,6 +4,10 @@ import "time"
 
 // Run is how a plan is carried out, and by whom.
 type Run struct {
+	// ID tells this run from all others: it names the holder of the lock, and
+	// the client whose requests the audit log of the API server shows. Empty: a
+	// random one.
+	ID string
 	// Cause, Author, Commit, Dirty, CI and Tool are recorded as given.
 	Cause  string
 	Author string

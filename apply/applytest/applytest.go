@@ -141,10 +141,15 @@ func (p *Plane) Kubectl(t testing.TB, args ...string) string {
 	return string(out)
 }
 
+// AuditLog returns the path of the API server's audit log: one JSON object a
+// line for each request, written before the request is answered. The server
+// begins a new file of that name when it is large.
+func (p *Plane) AuditLog() string { return filepath.Join(p.dir, "audit.log") }
+
 // Requests returns the audit log's lines of finished requests so far.
 func (p *Plane) Requests(t testing.TB) []string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(p.dir, "audit.log"))
+	b, err := os.ReadFile(p.AuditLog())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,6 +99,7 @@ func (f *clusterFlags) connect() (*connection, error) {
 	if err := restrictPlugins(config, os.Getenv(pluginsVariable)); err != nil {
 		return nil, err
 	}
+	config.UserAgent = "stackctl/" + toolVersion() + " run=" + runID
 	namespace, _, err := loader.Namespace()
 	if err != nil {
 		return nil, &clusterError{msg: fmt.Sprintf("context %s: %v", name, err), err: err}

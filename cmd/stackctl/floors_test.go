@@ -49,6 +49,13 @@ var floors = []struct {
 		"github.com/spf13/cobra":    "only cmd/stackctl parses flags",
 		"github.com/google/go-cmp":  "it is meant for tests only",
 	}},
+	{"apply/torture", map[string]string{
+		module + "schema":        "torture knows the program by its command line alone, as a user does",
+		module + "render":        "torture knows the program by its command line alone, as a user does",
+		module + "cmd":           "torture runs the built program: what it links is not what is released",
+		"cuelang.org/":           "torture writes descriptions as text, as a user does",
+		"github.com/spf13/cobra": "only cmd/stackctl parses flags",
+	}},
 	{"cmd/internal/gitinfo", map[string]string{
 		module:         "gitinfo reads a repository and knows nothing of stacks",
 		"os/exec":      "no program is ever run: git may not be there, or be somebody else's",

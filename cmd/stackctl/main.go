@@ -18,6 +18,8 @@
 //	1  render            turns a stack into Kubernetes objects, purely and in a fixed order
 //	0  schema            loads a stack description or returns positioned errors
 //	0  apply             plans, executes, records and recalls changes to one stack
+//	t  apply/applytest   starts a real control plane for tests
+//	t  apply/torture     breaks the built program in campaigns, and judges what is left
 //
 // schema and apply import nothing of ours, render imports schema, ui imports
 // schema and apply for their types, and cli-runtime and cobra stay in this

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -26,8 +27,13 @@ func toolVersion() string {
 	return "devel"
 }
 
+// runID tells this process from all others: in the User-Agent of its requests,
+// which the audit log of an API server shows, and as the holder of the lock.
+var runID = rand.Text()
+
 // signRun says on whose behalf a run is, for the record and for the lock.
 func (e *env) signRun(run *apply.Run) {
+	run.ID = runID
 	run.Holder = e.userAtHost()
 	run.Author = gitinfo.UserName(".", e.getenv)
 	if run.Author == "" {
