@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SOURCES := $(shell find cmd schema render apply -name '*.go' -not -path 'cmd/stackctl-local/*' -o -name '*.cue' -not -path 'cmd/stackctl-local/*')
 LOCAL_SOURCES := $(shell find cmd/stackctl-local -type f)
 
-.PHONY: all build local test check update demo local-up local-down clean help
+.PHONY: all build local test torture check update demo local-up local-down clean help
 all: build
 
 build: bin/stackctl ## build bin/stackctl
@@ -39,6 +39,13 @@ check: ## formatting, vet, staticcheck, tidy modules, no drift of generated file
 	go vet ./...
 	$(LOCAL_GO) vet -C cmd/stackctl-local ./...
 	go run $(STATICCHECK) ./... # not for stackctl-local: it would analyse all of Kubernetes
+
+CAMPAIGN ?= .*
+# One campaign at its full length: make torture CAMPAIGN=Kill TRIALS=1000 SEED=7
+torture: local ## break the program on purpose; CAMPAIGN, TRIALS and SEED choose how
+	STACKCTL_CONTROL_PLANE=required TORTURE_RESULTS=$(CURDIR)/testdata/torture/RESULTS.md \
+		$(if $(TRIALS),TRIALS=$(TRIALS)) $(if $(SEED),SEED=$(SEED)) \
+		go test ./apply/torture -count=1 -v -timeout 0 -run '^TestTorture(?i:$(CAMPAIGN))$$' | grep --line-buffered -vE '^ *(=== |--- (PASS|SKIP))'; exit $${PIPESTATUS[0]}
 
 update: local ## rewrite the golden files; read the diff before you commit it
 	STACKCTL_UPDATE=1 go test ./...
