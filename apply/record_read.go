@@ -71,7 +71,10 @@ func (rev *Revision) fill(o *opened) (err error) {
 			rev.values[keyOf(o)] = s.Value
 		}
 	}
-	rev.inventory, err = partOf[[]item](o, partInventory)
+	if rev.inventory, err = partOf[[]item](o, partInventory); err != nil {
+		return err
+	}
+	_, err = o.part(partValues) // retention reads it, and must not be led astray
 	return err
 }
 
