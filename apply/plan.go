@@ -77,8 +77,6 @@ type Plan struct {
 	// Changes lists every object of the stack in the order of execution,
 	// deletes last; unchanged ones too.
 	Changes []Change `json:"changes"`
-	// Remarks are what a reader should know about the plan as a whole.
-	Remarks []string `json:"remarks,omitempty"`
 	// Warnings are what the API server said about the objects.
 	Warnings []string `json:"warnings,omitempty"`
 	// Notices are what a reader should know beyond the objects, such as a

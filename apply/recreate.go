@@ -38,9 +38,9 @@ func (p *planner) checkRecreate() error {
 		switch {
 		case slices.ContainsFunc(p.plan.Changes, needs):
 		case slices.ContainsFunc(p.plan.Changes, is):
-			p.plan.Remarks = append(p.plan.Remarks, fmt.Sprintf("--recreate %s: no field of it changes that cannot, so it is not recreated", pattern))
+			p.plan.Notices = append(p.plan.Notices, fmt.Sprintf("--recreate %s: no field of it changes that cannot, so it is not recreated", pattern))
 		default:
-			p.plan.Remarks = append(p.plan.Remarks, fmt.Sprintf("--recreate %s: there is no such object in the stack", pattern))
+			p.plan.Notices = append(p.plan.Notices, fmt.Sprintf("--recreate %s: there is no such object in the stack", pattern))
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ func TestAWorkloadIsMadeAnewWithConsent(t *testing.T) {
 	c := p.Changes[len(p.Changes)-1]
 	s.want("replaced for", strings.Join(c.Replace, ","), "spec.selector.matchLabels.tier")
 	s.want("note", c.Note, "its pods stop before new ones start")
-	s.want("remarks", strings.Join(p.Remarks, "\n"), "--recreate Service/none: there is no such object in the stack\n"+
+	s.want("remarks", strings.Join(p.Notices, "\n"), "--recreate Service/none: there is no such object in the stack\n"+
 		"--recreate ConfigMap/a: no field of it changes that cannot, so it is not recreated")
 	r, err := s.engine.Apply(t.Context(), p, run)
 	if err != nil {

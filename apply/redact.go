@@ -349,6 +349,9 @@ func (r *redactor) plan(p *Plan) {
 	for i := range p.Warnings {
 		p.Warnings[i] = r.text(p.Warnings[i])
 	}
+	for i := range p.Notices {
+		p.Notices[i] = r.text(p.Notices[i])
+	}
 }
 
 // health cleans what controllers, pods and logs said about objects.

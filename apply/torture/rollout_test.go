@@ -20,10 +20,6 @@ import (
 	"stackctl.dev/stackctl/apply"
 )
 
-// causesFromEvents says whether the engine reads events and log lines, where
-// no status tells the cause.
-const causesFromEvents = false
-
 // nameWithin is how soon after it can be seen a cause has to be named.
 const nameWithin = 15 * time.Second
 
@@ -39,9 +35,6 @@ func TestTortureRollout(t *testing.T) {
 		gate := make(chan struct{}, 6) // they wait more than they work
 		var all sync.WaitGroup
 		for _, k := range scenarios {
-			if k.events && !causesFromEvents {
-				continue
-			}
 			all.Go(func() {
 				gate <- struct{}{}
 				defer func() { <-gate }()
@@ -85,8 +78,6 @@ type scenario struct {
 	// shows reports whether a pod, or a condition or event of another object,
 	// shows the cause.
 	shows string
-	// events marks a cause that no status tells.
-	events bool
 }
 
 // short is for what would heal if it could: the verdict comes with the deadline.
@@ -107,10 +98,10 @@ var scenarios = []scenario{
 	{name: "config error", objects: one("Deployment", 1, "config-error"), cause: "CreateContainerConfigError", shows: "CreateContainerConfigError"},
 	{name: "run as root", objects: one("Deployment", 1, "run-as-root"), cause: "runAsNonRoot", shows: "runAsNonRoot"},
 	{name: "crash", objects: one("Deployment", 1, "crash"), timeout: 2 * short, cause: "CrashLoopBackOff", shows: "CrashLoopBackOff"},
-	{name: "crash that says why", objects: one("Deployment", 1, "crash"), timeout: 2 * short, cause: "boom: no database", shows: "CrashLoopBackOff", events: true},
+	{name: "crash that says why", objects: one("Deployment", 1, "crash"), timeout: 2 * short, cause: "boom: no database", shows: "CrashLoopBackOff"},
 	{name: "quota", prepare: (*rollout).quota, objects: one("Deployment", 2, "ready"), timeout: short, cause: "exceeded quota", shows: "exceeded quota"},
-	{name: "quota of a StatefulSet", prepare: (*rollout).quota, objects: one("StatefulSet", 2, "ready"), timeout: 2 * short, cause: "exceeded quota", shows: "exceeded quota", events: true},
-	{name: "quota of a Job", prepare: (*rollout).noPods, objects: job("", `"backoffLimit":0`), timeout: 2 * short, cause: "exceeded quota", shows: "exceeded quota", events: true},
+	{name: "quota of a StatefulSet", prepare: (*rollout).quota, objects: one("StatefulSet", 2, "ready"), timeout: 2 * short, cause: "exceeded quota", shows: "exceeded quota"},
+	{name: "quota of a Job", prepare: (*rollout).noPods, objects: job("", `"backoffLimit":0`), timeout: 2 * short, cause: "exceeded quota", shows: "exceeded quota"},
 	{name: "denied by a policy", prepare: (*rollout).deny, objects: one("Deployment", 1, "ready"), cause: "no pods here", shows: "no pods here"},
 	{name: "denied by pod security", objects: (*rollout).insecure, cause: "violates PodSecurity", shows: "violates PodSecurity"},
 	{name: "paused", before: one("Deployment", 1, "ready"), objects: (*rollout).paused, cause: "paused"},

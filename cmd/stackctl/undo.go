@@ -12,12 +12,14 @@ import (
 
 // goesBack reports a run that failed after its first write, and is to be
 // undone. A run that was interrupted or lost its lock is somebody's to decide
-// about, and what is only not recorded did not fail.
+// about; what is only not recorded, or only left something to delete, did not
+// fail.
 func (c *change) goesBack(result *apply.Result, err error) bool {
 	var interrupted *apply.InterruptedError
 	var lost *apply.LockLostError
+	var leftover *apply.LeftoverError
 	return c.onFailure && err != nil && result.Status == apply.StatusFailed && len(result.Outcomes) > 0 &&
-		!errors.As(err, &interrupted) && !errors.As(err, &lost)
+		!errors.As(err, &interrupted) && !errors.As(err, &lost) && !errors.As(err, &leftover)
 }
 
 // goBack tells of a failure and carries out the rollback that undoes it. There

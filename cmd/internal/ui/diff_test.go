@@ -90,7 +90,7 @@ func TestPlans(t *testing.T) {
 		{Object: apply.ObjectKey{Kind: "Service", Namespace: "shop", Name: "web"}, Action: apply.ActionDelete},
 	}}, noon)
 	write("an object that is made anew, and one that others hold back", &apply.Plan{Stack: stack, Verb: apply.VerbApply, Server: "https://s", Base: 3,
-		Remarks: []string{"--recreate Deployment/none: there is no such object in the stack"},
+		Notices: []string{"--recreate Deployment/none: there is no such object in the stack"},
 		Changes: []apply.Change{
 			{
 				Object: apply.ObjectKey{Group: "apps", Kind: "Deployment", Namespace: "shop", Name: "web"}, Action: apply.ActionUpdate,

@@ -215,9 +215,6 @@ func (t *planText) value(v any) string {
 }
 
 func (t *planText) warnings() {
-	for _, r := range t.plan.Remarks {
-		t.printf("%s %s\n", styled{yellow, "warning:"}, r)
-	}
 	for _, w := range t.plan.Warnings {
 		t.printf("%s the server says: %s\n", styled{yellow, "warning:"}, w)
 	}
