@@ -42,15 +42,19 @@ func (f *fence) set(renewed time.Time, lost error) {
 	f.renewed, f.lost = renewed, lost
 }
 
+// lastWrite is how long after its last renewal a holder may still hand a
+// request to the network: a quarter of the lease is left for the way.
+func lastWrite(duration time.Duration) time.Duration { return duration * 3 / 4 }
+
 // check returns an error when the lock may be somebody else's by the time a
-// request gets there: a quarter of the lease is left for the way.
+// request gets there.
 func (f *fence) check() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.lost != nil {
 		return &fencedError{f.lost}
 	}
-	if age := since(f.renewed); age >= f.duration*3/4 {
+	if age := since(f.renewed); age >= lastWrite(f.duration) {
 		return &fencedError{&LockLostError{Reason: fmt.Sprintf("it was last renewed %s before the request was to be sent", age.Round(time.Millisecond))}}
 	}
 	return nil

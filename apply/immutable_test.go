@@ -216,7 +216,7 @@ func TestWhatCannotChangeIsToldFromWhatIsWrong(t *testing.T) {
 				return err
 			}
 			eventually(t, func() error {
-				if err := relabelled(); err == nil || !strings.Contains(err.Error(), "not in this house") {
+				if err := relabelled(); err == nil || !strings.Contains(err.Error(), "denied by policy") {
 					return fmt.Errorf("a policy that denies updates: %v", err)
 				}
 				return nil

@@ -94,9 +94,15 @@ type lock struct {
 
 func leaseName(stack Stack) string { return "stackctl." + stack.Name }
 
+// newLock returns a lock that is not held yet.
+func (e *Engine) newLock(verb Verb, run Run) *lock {
+	duration := e.options.LeaseDuration
+	return &lock{cluster: e.cluster, duration: duration, holder: newHolder(verb, run), done: make(chan struct{}), fence: &fence{duration: duration}}
+}
+
 // acquire takes the lock of the stack, waiting up to the run's lock timeout.
 func (e *Engine) acquire(ctx context.Context, verb Verb, run Run) (*lock, error) {
-	l := &lock{cluster: e.cluster, duration: e.options.LeaseDuration, holder: newHolder(verb, run), done: make(chan struct{}), fence: &fence{duration: e.options.LeaseDuration}}
+	l := e.newLock(verb, run)
 	deadline := time.Now().Add(run.LockTimeout)
 	var seen *v1.Lease      // the Lease as it was first seen,
 	var seenSince time.Time // and since when it has been the same

@@ -207,7 +207,7 @@ func TestExpired(t *testing.T) {
 		var all []Summary
 		for i, s := range strings.Fields(statuses) {
 			names := map[string]RevisionStatus{"d": StatusDeployed, "s": StatusSuperseded, "f": StatusFailed, "c": StatusCorrupt}
-			all = append(all, Summary{Revision: i + 1, Status: names[s], Size: 10})
+			all = append(all, Summary{Revision: i + 1, Status: names[s], Size: 10, Written: 10})
 		}
 		return all
 	}

@@ -65,9 +65,9 @@ func (p process) state() ProcessState {
 //
 // A run that still works must have noticed before the next one writes. So the
 // lock is not freed at once but held for as long as that run may go on without
-// asking for it, half its duration, unless its process is known to be dead.
+// asking for it (see [fence.check]), unless its process is known to be dead.
 func (e *Engine) Unlock(ctx context.Context, found *Lock, run Run) error {
-	l := &lock{cluster: e.cluster, duration: e.options.LeaseDuration, holder: newHolder(verbUnlock, run), done: make(chan struct{})}
+	l := e.newLock(verbUnlock, run)
 	for {
 		lease, err := e.readLease(ctx)
 		if err != nil {
@@ -90,7 +90,7 @@ func (e *Engine) Unlock(ctx context.Context, found *Lock, run Run) error {
 	}
 	if found.Process != ProcessDead {
 		select {
-		case <-time.After(time.Duration(found.Duration) / 2):
+		case <-time.After(lastWrite(time.Duration(found.Duration))):
 		case <-ctx.Done(): // freed all the same: that is what was asked for
 		}
 	}

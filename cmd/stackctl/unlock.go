@@ -29,7 +29,7 @@ live; then take the lock away from them, if you say so.
 This is rarely needed: a run that died loses its lock by itself, at once on its
 own machine and within a minute elsewhere. A run that still works stops before
 its next write and ends with exit code 3; so that it has noticed before the next
-run writes, unlocking takes up to half the time the lock lasts, 15 seconds. Its
+run writes, unlocking takes up to three quarters of the time the lock lasts. Its
 revision stays pending until the next apply, which finishes what it left.
 
 On a terminal it asks first; elsewhere it needs -y. A lock that nobody holds is
