@@ -46,7 +46,7 @@ func (p *planner) planSpare(ctx context.Context, spare []Change) error {
 	}
 	for _, c := range spare {
 		user, used := u.by[c.Object]
-		c.Spare = true
+		c.Spare, c.Action = true, ActionKeep
 		switch {
 		case used:
 			c.Note = "used by " + user
