@@ -238,10 +238,15 @@ func (l *lock) send(ctx context.Context, lease *v1.Lease, create bool) (got *v1.
 		return got, err
 	}
 	live, getErr := leases.Get(ctx, lease.Name, metav1.GetOptions{})
-	if getErr == nil && !free(live) && *live.Spec.HolderIdentity == l.holder.run {
+	if getErr == nil && l.holds(live) {
 		return live, nil
 	}
 	return nil, err
+}
+
+// holds reports whether a Lease is in the name of this very run.
+func (l *lock) holds(live *v1.Lease) bool {
+	return !free(live) && *live.Spec.HolderIdentity == l.holder.run
 }
 
 // keep renews the lock every third of its duration until it is released.
@@ -285,7 +290,7 @@ func (l *lock) renew(ctx context.Context) error {
 		if getErr != nil {
 			return getErr
 		}
-		if free(live) || *live.Spec.HolderIdentity != l.holder.run {
+		if !l.holds(live) {
 			l.lost = &LockLostError{Reason: "taken over by " + who(live)}
 			return l.lost
 		}
@@ -354,15 +359,26 @@ func (l *lock) release(ctx context.Context) error {
 	return retry(unfenced(ctx), 5*time.Second, func(ctx context.Context) error {
 		ctx, cancel := l.cluster.within(ctx)
 		defer cancel()
-		lease := l.lease.DeepCopy()
-		empty, now := "", metav1.NowMicro()
-		lease.Spec.HolderIdentity, lease.Spec.RenewTime = &empty, &now
-		delete(lease.Annotations, annotationHolder)
-		_, err := l.cluster.leases.Leases(lease.Namespace).Update(ctx, lease, metav1.UpdateOptions{})
-		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-			return nil
+		leases := l.cluster.leases.Leases(l.lease.Namespace)
+		for {
+			lease := l.lease.DeepCopy()
+			empty, now := "", metav1.NowMicro()
+			lease.Spec.HolderIdentity, lease.Spec.RenewTime = &empty, &now
+			delete(lease.Annotations, annotationHolder)
+			_, err := leases.Update(ctx, lease, metav1.UpdateOptions{})
+			if apierrors.IsConflict(err) {
+				// A renewal that was broken off and got through, or another holder: look.
+				var live *v1.Lease
+				if live, err = leases.Get(ctx, lease.Name, metav1.GetOptions{}); err == nil && l.holds(live) {
+					l.lease = live
+					continue
+				}
+			}
+			if apierrors.IsNotFound(err) {
+				return nil
+			}
+			return err
 		}
-		return err
 	})
 }
 
