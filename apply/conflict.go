@@ -141,7 +141,7 @@ func (change *Change) yield() error {
 		places = append(places, c.place)
 	}
 	if len(places) > 0 {
-		change.send = without(change.send, places)
+		change.whole, change.send = change.send, without(change.send, places)
 	}
 	return nil
 }

@@ -171,3 +171,22 @@ func TestForceTakesOnlyWhatWasShown(t *testing.T) {
 	}
 	s.want("live", s.kubectl("get", "configmap/a", "-o", "jsonpath={.data.key}{.data.other}"), "22")
 }
+
+// TestAYieldedFieldMovesNoPlan: what its owner and others do to the object
+// between the plan and the lock is nothing to approve again.
+func TestAYieldedFieldMovesNoPlan(t *testing.T) {
+	s := newStory(t)
+	o := func(value string) *obj {
+		o := s.configMap("a", "1")
+		set(o, value, "data", "other")
+		return o
+	}
+	s.apply(o("1"))
+	s.kubectl("patch", "configmap/a", "-p", `{"data":{"key":"2"}}`)
+	p := s.planWith(apply.Consent{Yield: fields(t, "data.key")}, o("2"))
+	s.kubectl("patch", "configmap/a", "-p", `{"data":{"key":"3"}}`)
+	if _, err := s.engine.Apply(t.Context(), p, run); err != nil {
+		t.Fatal(err)
+	}
+	s.want("live", s.kubectl("get", "configmap/a", "-o", "jsonpath={.data.key}{.data.other}"), "32")
+}

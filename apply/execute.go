@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -245,7 +246,7 @@ func (x *execution) recheckWrite(ctx context.Context, p *planner, change *Change
 	if pinOf(live) == change.pin {
 		return "", nil
 	}
-	again, err := p.compare(ctx, change.send, live != nil)
+	again, err := p.compare(ctx, cmp.Or(change.whole, change.send), live != nil)
 	if err != nil {
 		return "", err
 	}

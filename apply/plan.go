@@ -130,6 +130,7 @@ type Change struct {
 	Note string `json:"note,omitempty"`
 
 	send     *unstructured.Unstructured // what is sent; nil for delete and keep
+	whole    *unstructured.Unstructured // send with the fields that are left to others; nil when none is
 	awaits   string                     // the uid of an object that is on its way out, and must be gone before
 	pin      pin                        // the live object the change was planned for
 	template bool                       // the pod template changes
