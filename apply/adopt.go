@@ -64,7 +64,7 @@ func (a *adoption) takes(manager, subresource string) bool {
 	kubectl := manager == "kubectl" || strings.HasPrefix(manager, "kubectl-") && manager != "kubectl-rollout" || manager == "before-first-apply"
 	switch subresource {
 	case "":
-		return kubectl || strings.EqualFold(manager, "helm") || manager == a.manager || a.manager != "" && manager == managerHandOver
+		return kubectl || strings.EqualFold(manager, "helm") || manager == a.manager
 	case "scale": // kubectl scale
 		return kubectl
 	}

@@ -156,3 +156,24 @@ func TestAdoptedReplicasAreHandedOver(t *testing.T) {
 	}
 	s.want("all numbers", seen(), "3")
 }
+
+// TestReplicasOfAnotherStackAreHandedOver: also when that stack had handed them
+// over itself.
+func TestReplicasOfAnotherStackAreHandedOver(t *testing.T) {
+	s := newStory(t)
+	old := &story{T: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "old"}}
+	old.engine = old.newEngine(apply.Options{})
+	for _, before := range []string{"set", "handed-over"} {
+		old.apply(old.deployment(before, "web:v1", 3, ""))
+		if before == "handed-over" {
+			old.apply(old.unscaled(before))
+		}
+		seen := s.watchReplicas(before)
+		p := s.planWith(apply.Consent{Adopt: objects(t, "Deployment/"+before)}, s.unscaled(before))
+		if _, err := s.engine.Apply(t.Context(), p, run); err != nil {
+			t.Fatalf("%s: %v", before, err)
+		}
+		s.want(before, seen(), "3")
+		s.want("plan after", actions(s.plan(s.unscaled(before))), "")
+	}
+}
