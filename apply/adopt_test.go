@@ -303,3 +303,18 @@ func TestTwoStacksRaceForOneObject(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsAdoptedCanBeMadeAnew: the plan says both.
+func TestWhatIsAdoptedCanBeMadeAnew(t *testing.T) {
+	s := newStory(t)
+	s.kubectlApply(s.selecting("web:v1", "a"))
+	consent := apply.Consent{Adopt: objects(t, "Deployment/web"), Recreate: objects(t, "Deployment/web")}
+	p := s.planWith(consent, s.selecting("web:v1", "b"))
+	if c := p.Changes[0]; c.Adopted == "" || len(c.Replace) == 0 || len(p.Notices) > 0 {
+		t.Errorf("%+v, notices %q", c, p.Notices)
+	}
+	if _, err := s.engine.Apply(t.Context(), p, run); err != nil {
+		t.Fatal(err)
+	}
+	s.want("owners", s.managers("deployment/web"), "stackctl/NS/shop kube-controller-manager(status)")
+}

@@ -68,7 +68,9 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 		return p.unpreviewed(o, live, admissionOf(s)), nil
 	}
 	if err != nil {
-		return p.refused(ctx, o, live, err)
+		anew, err := p.refused(ctx, o, live, err)
+		anew.Adopted = change.Adopted
+		return anew, err
 	}
 	p.decide(&change, live, merged)
 	if live != nil {

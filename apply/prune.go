@@ -3,11 +3,13 @@ package apply
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -218,21 +220,36 @@ func (x *execution) awaitGone(ctx context.Context, deleted []*Change, timeout ti
 			return err
 		}
 		var left []Health
+		var unseen []ObjectKey
 		for _, k := range lingering {
-			h := Health{Object: k, State: StateReady, Message: "gone"}
 			if o := v.get(k); !synced || o != nil && string(o.GetUID()) == uids[k] {
-				h.State, h.Message = StateProgressing, "is being deleted"
-				if o != nil {
-					h.Message += finalizersText(o)
-				}
-				left = append(left, h)
+				left = append(left, leaving(k, o))
+			} else {
+				unseen = append(unseen, k)
 			}
-			if synced {
-				x.tell(h)
+		}
+		// The view shows only what carries the owner labels: the rest is asked
+		// for by name.
+		there, err := x.lingering(ctx, unseen, uids)
+		if err != nil {
+			return err
+		}
+		for _, k := range unseen {
+			if slices.Contains(there, k) {
+				left = append(left, leaving(k, nil))
+			} else {
+				x.tell(Health{Object: k, State: StateReady, Message: "gone"})
 			}
 		}
 		if len(left) == 0 {
-			return x.confirmGone(ctx, lingering, uids)
+			return nil
+		}
+		lingering = lingering[:0]
+		for _, h := range left {
+			lingering = append(lingering, h.Object)
+			if synced {
+				x.tell(h)
+			}
 		}
 		select {
 		case <-v.changed:
@@ -246,6 +263,16 @@ func (x *execution) awaitGone(ctx context.Context, deleted []*Change, timeout ti
 			return &NotReadyError{Timeout: x.run.Timeout, Health: left}
 		}
 	}
+}
+
+// leaving is the health of an object that is being deleted, as far as it was
+// seen.
+func leaving(key ObjectKey, o *unstructured.Unstructured) Health {
+	h := Health{Object: key, State: StateProgressing, Message: "is being deleted"}
+	if o != nil {
+		h.Message += finalizersText(o)
+	}
+	return h
 }
 
 // tell sends the health of an object, if that is news.
@@ -274,20 +301,6 @@ func (x *execution) lingering(ctx context.Context, keys []ObjectKey, uids map[Ob
 		}
 	}
 	return left, err
-}
-
-// confirmGone asks for each object once more by name, since the view shows
-// only what carries the owner labels.
-func (x *execution) confirmGone(ctx context.Context, keys []ObjectKey, uids map[ObjectKey]string) error {
-	left, err := x.lingering(ctx, keys, uids)
-	if err != nil || len(left) == 0 {
-		return err
-	}
-	health := make([]Health, len(left))
-	for i, k := range left {
-		health[i] = Health{Object: k, State: StateProgressing, Message: "is still being deleted"}
-	}
-	return &NotReadyError{Health: health}
 }
 
 // awaitDeleted waits until an object is gone that is to be made anew. The time
