@@ -2,8 +2,11 @@ package apply_test
 
 import (
 	"errors"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,4 +88,56 @@ func TestOnlyTheLockThatWasSeenIsBroken(t *testing.T) {
 		t.Error("the lock of another run was broken")
 	}
 	s.want("holder", s.kubectl("get", "lease", "stackctl.shop", "-o", "jsonpath={.spec.holderIdentity}"), "two")
+}
+
+// unanswered loses the answer to one request in the middle of a run: a renewal
+// of the lock, which the server stored.
+type unanswered struct {
+	next http.RoundTripper
+	lose chan bool // receives when the next renewal is to get no answer
+	lost chan bool // closed when it got none
+}
+
+func (u *unanswered) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := u.next.RoundTrip(r)
+	if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/leases/") && err == nil {
+		select {
+		case <-u.lose:
+			resp.Body.Close()
+			close(u.lost)
+			return nil, io.ErrUnexpectedEOF
+		default:
+		}
+	}
+	return resp, err
+}
+
+// TestALockIsFreeAfterALostRenewal: the run knows an older version of its Lease
+// than the one it is to give back.
+func TestALockIsFreeAfterALostRenewal(t *testing.T) {
+	s := newStory(t)
+	u := &unanswered{lose: make(chan bool, 1), lost: make(chan bool)}
+	config := s.plane.Config()
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { u.next = next; return u })
+	engine, err := apply.New(config, s.stack, apply.Options{LeaseDuration: 6 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := engine.Plan(t.Context(), apply.Target{Verb: apply.VerbApply, Objects: []*obj{s.configMap("a", "1")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run
+	r.Events = func(e apply.Event) {
+		if _, ok := e.(apply.Recorded); ok {
+			u.lose <- true
+			<-u.lost // the next renewal is two seconds later
+		}
+	}
+	if _, err := engine.Apply(t.Context(), p, r); err != nil {
+		t.Fatal(err)
+	}
+	if lock, err := s.engine.Lock(t.Context()); lock != nil || err != nil {
+		t.Errorf("locked by %+v, %v", lock, err)
+	}
 }
