@@ -30,10 +30,7 @@ func (x *execution) closeAbandoned(ctx context.Context, history []Summary) error
 
 // record writes down what is about to be done, before anything is done.
 func (x *execution) record(ctx context.Context) error {
-	n, err := x.records.nextNumber(ctx, x.plan.Base)
-	if err != nil {
-		return err
-	}
+	n := x.plan.Base + 1
 	x.key, x.records.known = x.plan.key, x.plan.base.chunks
 	cause := x.run.Cause
 	if cause == "" {
@@ -72,7 +69,7 @@ func (x *execution) record(ctx context.Context) error {
 			d.later[x.plan.Changes[i].Object.Namespace] = true
 		}
 	}
-	err = x.records.create(ctx, d)
+	err := x.records.create(ctx, d)
 	if apierrors.IsAlreadyExists(err) {
 		return &StalePlanError{Reasons: []string{fmt.Sprintf("revision %d was recorded meanwhile", n)}}
 	}

@@ -98,20 +98,3 @@ func TestAKilledDeleteIsFinishedByTheNext(t *testing.T) {
 		}
 	}
 }
-
-// TestALostRaceForANumberTouchesNothing: a run that finds its number taken
-// leaves the record of the other alone.
-func TestALostRaceForANumberTouchesNothing(t *testing.T) {
-	s := newStory(t)
-	s.apply(s.configMap("a", "1"))
-	p := s.plan(s.configMap("a", "2"))
-	s.kubectl("create", "secret", "generic", "stackctl.shop.v2", "--from-literal=index=theirs")
-	before := s.kubectl("get", "secret", "stackctl.shop.v2", "-o", "jsonpath={.metadata.resourceVersion}")
-	var stale *apply.StalePlanError
-	if r, err := s.engine.Apply(t.Context(), p, run); !errors.As(err, &stale) || r.Revision != 0 {
-		t.Errorf("apply: revision %d, %v", r.Revision, err)
-	}
-	s.want("their record", s.kubectl("get", "secret", "stackctl.shop.v2", "-o", "jsonpath={.metadata.resourceVersion}"), before)
-	s.want("an outcome without a revision", s.kubectl("get", "secret", "stackctl.shop.v2.outcome", "--ignore-not-found"), "")
-	s.want("live", s.kubectl("get", "configmap", "a", "-o", "jsonpath={.data.key}"), "1")
-}

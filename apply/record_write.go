@@ -29,17 +29,6 @@ type draft struct {
 	later map[string]bool
 }
 
-// nextNumber returns the number for a revision after base. One whose name is
-// taken by something that is no revision is passed over.
-func (r *records) nextNumber(ctx context.Context, base int) (int, error) {
-	for n := base + 1; ; n++ {
-		secret, err := r.get(ctx, r.indexName(n))
-		if err != nil || secret == nil || secret.Type == typeRevision {
-			return n, err
-		}
-	}
-}
-
 // create records a revision as pending. An AlreadyExists error means that
 // another run has won the number.
 func (r *records) create(ctx context.Context, d *draft) error {

@@ -109,7 +109,8 @@ var revisions = metav1.ListOptions{FieldSelector: "type=" + typeRevision}
 
 // list returns the summaries of all revisions, oldest first. The number of a
 // revision is in its name, so that a record whose content is damaged, or that
-// was made anew with another type, still counts.
+// was made anew with another type, still counts: by its labels, or because it
+// has the name that comes next.
 func (r *records) list(ctx context.Context) ([]Summary, error) {
 	found := make([][]metav1.PartialObjectMetadata, 2)
 	err := r.cluster.each(ctx, 2, func(ctx context.Context, i int) (err error) {
@@ -135,13 +136,49 @@ func (r *records) list(ctx context.Context) ([]Summary, error) {
 			seen[n] = true
 			s := summaryOf(r.stack, n, o)
 			if i == 1 {
-				s = corruptSummary(n, o, "it is not of type "+typeRevision)
+				s = corruptSummary(n, o, notOfType)
 			}
 			all = append(all, s)
 		}
 	}
 	slices.SortFunc(all, func(a, b Summary) int { return a.Revision - b.Revision })
-	return all, nil
+	for {
+		n := 1
+		if last := newest(all); last != nil {
+			n = last.Revision + 1
+		}
+		foreign, err := r.foreign(ctx, n)
+		if err != nil {
+			return nil, forbidden(fmt.Errorf("read the history of %s: %w", r.stack, err))
+		}
+		if foreign == nil {
+			return all, nil
+		}
+		s := corruptSummary(n, foreign, notOfType)
+		s.foreign = true
+		all = append(all, s)
+	}
+}
+
+const notOfType = "it is not of type " + typeRevision
+
+// foreign returns the Secret that has the name of a revision, and neither its
+// type nor its labels; nil when there is none. No selector finds it but its name,
+// and that takes no permission but to list.
+func (r *records) foreign(ctx context.Context, n int) (metav1.Object, error) {
+	found, err := r.cluster.listMetadata(ctx, secretsResource, r.stack.Namespace, metav1.ListOptions{
+		FieldSelector: fmt.Sprintf("metadata.name=%s,type!=%s", r.indexName(n), typeRevision),
+	})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+// listOwn returns the summaries of the revisions that are the stack's to delete.
+func (r *records) listOwn(ctx context.Context) ([]Summary, error) {
+	all, err := r.list(ctx)
+	return slices.DeleteFunc(all, func(s Summary) bool { return s.foreign }), err
 }
 
 // summaryOf reads the summary of a revision from its index's metadata, which

@@ -6,7 +6,7 @@ import (
 )
 
 // BenchmarkHistory reads the history of 50 revisions of a 5 MB stack. Its cost
-// is that of two lists of metadata.
+// is that of three lists of metadata.
 func BenchmarkHistory(b *testing.B) {
 	l := newLedger(b)
 	var base map[string]bool

@@ -16,7 +16,7 @@ import (
 // revision, the one before it that was good, and the target of a rollback stay.
 // When no revision goes, nothing else does, and no record is read.
 func (r *records) retire(ctx context.Context, o Options, target int) error {
-	all, err := r.list(ctx)
+	all, err := r.listOwn(ctx)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (r *records) sweep(ctx context.Context, namespaces map[string]bool, match f
 // forget removes all records of a stack that was deleted. The newest revision
 // goes last: as long as it is there, another delete can finish the work.
 func (r *records) forget(ctx context.Context) error {
-	all, err := r.list(ctx)
+	all, err := r.listOwn(ctx)
 	if err != nil || len(all) == 0 {
 		return err
 	}

@@ -47,6 +47,8 @@ type Summary struct {
 	Written int64  `json:"written,omitempty"` // those of Size that no record before it held
 	// Unverified marks a revision that ended without waiting for health.
 	Unverified bool `json:"unverified,omitempty"`
+
+	foreign bool // nothing but the name of its record is the stack's
 }
 
 func (s Summary) good() bool {
