@@ -112,6 +112,7 @@ data: {password: czNjcjN0}
 `)
 	after := before.DeepCopy()
 	after.Object["data"] = map[string]any{"password": "b3RoZXI=", "token": "dG9rM24="}
+	after.Object["stringData"] = map[string]any{"plain": "pl4in"} // as a Secret is sent
 	after.SetAnnotations(map[string]string{lastApplied: "other s3cr3t"})
 	pod := fromYAML(t, `
 apiVersion: v1
@@ -126,13 +127,13 @@ metadata: {name: web}
 spec: {containers: [{name: a, env: [{name: DB_PASSWORD, value: tok3n}, {name: COLOR, value: blue}]}, {name: b, env: [{name: API_KEY, value: tok3n}]}]}
 `)
 	fields := append(diff(keyOf(before), before, after, ""), diff(keyOf(pod), pod, otherPod, "")...)
-	said := string(canonical([]any{fields, maskObject(keyOf(before), before.Object), maskObject(keyOf(otherPod), otherPod.Object)}))
-	for _, secret := range []string{"s3cr3t", "czNjcjN0", "b3RoZXI", "dG9rM24", "tok3n"} {
+	said := string(canonical([]any{fields, maskObject(keyOf(before), before.Object), maskObject(keyOf(after), after.Object), maskObject(keyOf(otherPod), otherPod.Object)}))
+	for _, secret := range []string{"s3cr3t", "czNjcjN0", "b3RoZXI", "dG9rM24", "pl4in", "tok3n"} {
 		if strings.Contains(said, secret) {
 			t.Errorf("%q is in %s", secret, said)
 		}
 	}
-	for _, visible := range []string{`"password"`, "data.token", "DB_PASSWORD", `"blue"`, maskedBefore, maskedAfter} {
+	for _, visible := range []string{`"password"`, "data.token", `"plain"`, "DB_PASSWORD", `"blue"`, maskedBefore, maskedAfter} {
 		if !strings.Contains(said, visible) {
 			t.Errorf("%q is not in %s", visible, said)
 		}

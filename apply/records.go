@@ -117,6 +117,7 @@ func (r *records) list(ctx context.Context) ([]Summary, error) {
 		by := revisions
 		if i == 1 {
 			by = labelled(fmt.Sprintf("%s=revision,%s=%s,%s=%s", labelRecord, labelRecordOf, r.stack.Name, labelRecordNS, r.stack.Namespace))
+			by.FieldSelector = "type!=" + typeRevision // a revision that was recorded between the two lists is none of these
 		}
 		found[i], err = r.cluster.listMetadata(ctx, secretsResource, r.stack.Namespace, by)
 		return err

@@ -116,7 +116,7 @@ func TestTortureBugs(t *testing.T) {
 
 // run runs the test that has to catch a bug, with seed 1.
 func (b bug) run(tree, plane string) ([]byte, error) {
-	cmd := exec.Command("go", "test", "-count=1", "-timeout=10m", "-run=^("+b.test+")$", b.pkg)
+	cmd := exec.Command("go", "test", "-count=1", "-vet=off", "-ldflags=-s -w", "-timeout=10m", "-run=^("+b.test+")$", b.pkg)
 	cmd.Dir = tree
 	cmd.Env = append(os.Environ(), "STACKCTL_LOCAL="+plane, "STACKCTL_CONTROL_PLANE=required", "TORTURE_BUGS=", "TORTURE_RESULTS=", "SEED=1", "TRIALS="+b.trials)
 	return cmd.CombinedOutput()
