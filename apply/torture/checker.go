@@ -38,7 +38,8 @@ func (v Violation) String() string { return v.Invariant + ": " + v.Text }
 // Check judges a history by the invariants:
 //
 //	I1 numbers are gapless, at most one revision is deployed, a pending one has
-//	   a lock, and every record is what was written
+//	   a lock, and every record is what was written; a run that ended well has
+//	   marked what was deployed before it as superseded
 //	I2 the next apply succeeds, and the one after that asks for no change
 //	I3 what carries the stack's labels is in its inventory, and the other way
 //	   around after a success
@@ -54,7 +55,7 @@ func (h *History) Check() []Violation {
 		name string
 		f    func(report func(string, ...any))
 	}{
-		{"I1", h.gapless}, {"I2", h.converged}, {"I3", h.orphans}, {"I4", h.decoys},
+		{"I1", h.gapless}, {"I1", h.labels}, {"I2", h.converged}, {"I3", h.orphans}, {"I4", h.decoys},
 		{"I5", h.interleaved}, {"I5", h.afterTheEnd}, {"I6", h.truth}, {"I7", h.secrets}, {"I8", h.inTime},
 	} {
 		check.f(func(format string, args ...any) {
@@ -114,6 +115,29 @@ func (h *History) gapless(report func(string, ...any)) {
 			if r != other && r.recorded() != 0 && r.recorded() == other.recorded() {
 				report("two runs claim revision %d: %s; %s", r.recorded(), r, other)
 			}
+		}
+	}
+}
+
+// labels looks at what the records themselves say. A history shows the lower one
+// of two that are marked as deployed as superseded, as a run that died at its
+// very end leaves them; the next one that ends well has to put that right.
+func (h *History) labels(report func(string, ...any)) {
+	live := 0
+	for _, r := range h.State.Records {
+		if r.Label != r.Status && !(r.Label == "deployed" && r.Status == "superseded") {
+			report("revision %d is shown as %s, and marked %q", r.Number, r.Status, r.Label)
+		}
+		if r.Label == "deployed" {
+			live = r.Number
+		}
+	}
+	if h.Restarted || !slices.ContainsFunc(h.Runs, func(r *Run) bool { return r.Exit == 0 && live > 0 && r.recorded() == live }) {
+		return // who recorded it did not end
+	}
+	for _, r := range h.State.Records {
+		if r.Label == "deployed" && r.Number != live {
+			report("revision %d is still marked as deployed, though the run that recorded %d ended well", r.Number, live)
 		}
 	}
 }

@@ -43,6 +43,7 @@ type Object struct {
 type Record struct {
 	Number    int
 	Status    string   // as the history shows it
+	Label     string   // the status on its index, as it is
 	Error     string   // why it cannot be read or is not what was written
 	Objects   []string // keys of what it wanted
 	Inventory []Item
@@ -157,7 +158,7 @@ func readRecords(ctx context.Context, config *rest.Config, client *kubernetes.Cl
 		if !ok || err != nil {
 			continue
 		}
-		r := Record{Number: n, Status: shown[n]}
+		r := Record{Number: n, Status: shown[n], Label: secret.Labels["stackctl.dev/status"]}
 		if rev, err := engine.Revision(ctx, n); err != nil {
 			r.Error = err.Error()
 		} else {
