@@ -50,6 +50,10 @@ func (e *Engine) Lock(ctx context.Context) (*Lock, error) {
 	return l, nil
 }
 
+// Notice is how long a run may go on that did not hear that it lost the lock:
+// for so long after its last renewal its requests pass the fence.
+func (l *Lock) Notice() time.Duration { return lastWrite(time.Duration(l.Duration)) }
+
 func (p process) state() ProcessState {
 	switch {
 	case p.dead():
@@ -64,8 +68,8 @@ func (p process) state() ProcessState {
 // and frees it. It is an error if another run holds it by now.
 //
 // A run that still works must have noticed before the next one writes. So the
-// lock is not freed at once but held for as long as that run may go on without
-// asking for it (see [fence.check]), unless its process is known to be dead.
+// lock is not freed at once but held for its [Lock.Notice], unless its process
+// is known to be dead.
 func (e *Engine) Unlock(ctx context.Context, found *Lock, run Run) error {
 	l := e.newLock(verbUnlock, run)
 	for {
@@ -90,7 +94,7 @@ func (e *Engine) Unlock(ctx context.Context, found *Lock, run Run) error {
 	}
 	if found.Process != ProcessDead {
 		select {
-		case <-time.After(lastWrite(time.Duration(found.Duration))):
+		case <-time.After(found.Notice()):
 		case <-ctx.Done(): // freed all the same: that is what was asked for
 		}
 	}

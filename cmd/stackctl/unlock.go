@@ -29,8 +29,9 @@ live; then take the lock away from them, if you say so.
 This is rarely needed: a run that died loses its lock by itself, at once on its
 own machine and within a minute elsewhere. A run that still works stops before
 its next write and ends with exit code 3; so that it has noticed before the next
-run writes, unlocking takes up to three quarters of the time the lock lasts. Its
-revision stays pending until the next apply, which finishes what it left.
+run writes, unlocking takes up to three quarters of the time the lock lasts, 22
+seconds. Its revision stays pending until the next apply, which finishes what it
+left.
 
 On a terminal it asks first; elsewhere it needs -y. A lock that nobody holds is
 no error.` + refLong + exitCodes("2 a flag or file is wrong, or -y is missing; nothing was written", exitStopped, exitUnknown, exitSignal),
@@ -82,7 +83,7 @@ func runUnlock(ctx context.Context, e *env, o unlockOptions) error {
 		}
 	}
 	if lock.Process != apply.ProcessDead {
-		e.note(fmt.Sprintf("waiting up to %s until the run has noticed", (time.Duration(lock.Duration) / 2).Round(time.Second/10)))
+		e.note(fmt.Sprintf("waiting up to %s until the run has noticed", lock.Notice().Round(time.Second/10)))
 	}
 	var run apply.Run
 	e.signRun(&run)
