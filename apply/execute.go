@@ -18,9 +18,11 @@ import (
 
 // Limits of a run, beside those in [Options] and [Run].
 const (
-	// interruptGrace is how long requests in flight may take after the
-	// context of a run has ended.
-	interruptGrace = 5 * time.Second
+	// interruptGrace is how long requests in flight may take after the context
+	// of a run has ended, and closingGrace how long recording that may: who
+	// interrupts waits no longer than 5 s.
+	interruptGrace = 3 * time.Second
+	closingGrace   = 2 * time.Second
 	// writePatience is how long a write that fails for a reason that may pass
 	// is tried again.
 	writePatience = 30 * time.Second
@@ -33,7 +35,7 @@ const (
 // The result tells what was done up to an error. A plan that changes nothing
 // writes nothing: no Lease, no revision; only after a run that did not end well
 // it still waits for health and records that. When ctx ends no further write is
-// begun, those in flight get 5 s, and the revision is recorded as interrupted.
+// begun, those in flight get 3 s, and the revision is recorded as interrupted.
 func (e *Engine) Apply(ctx context.Context, plan *Plan, run Run) (*Result, error) {
 	if run.Timeout == 0 {
 		run.Timeout = 5 * time.Minute
@@ -120,7 +122,11 @@ func (x *execution) locked(ctx context.Context) (err error) {
 	}
 	ctx = x.lock.fence.under(ctx)
 	x.records = x.engine.records.under(x.lock)
-	history, err := x.begin(ctx)
+	var history []Summary
+	err = recovered(func() (err error) {
+		history, err = x.begin(ctx)
+		return err
+	})
 	if err == nil {
 		err = x.engine.cluster.redact.error(x.guarded(ctx))
 	}
@@ -128,7 +134,7 @@ func (x *execution) locked(ctx context.Context) (err error) {
 	closing := closed(ctx)
 	if interrupted {
 		var cancel context.CancelFunc
-		closing, cancel = context.WithTimeout(closing, interruptGrace)
+		closing, cancel = context.WithTimeout(closing, closingGrace)
 		defer cancel()
 	}
 	switch {
@@ -180,9 +186,12 @@ func (x *execution) createNamespace(ctx context.Context) error {
 		if c := &x.plan.Changes[i]; c.Object == key {
 			var got *unstructured.Unstructured
 			err := retry(ctx, writePatience, func(ctx context.Context) (err error) {
-				got, err = x.engine.cluster.apply(ctx, c.send, patchOptions{})
+				got, err = x.engine.cluster.apply(ctx, absent(c.send), patchOptions{})
 				return err
 			})
+			if apierrors.IsConflict(err) {
+				return &StalePlanError{Reasons: []string{key.String() + " was made by somebody else meanwhile"}}
+			}
 			if err != nil {
 				return describe("create", key, err)
 			}
@@ -201,6 +210,15 @@ func (x *execution) createNamespace(ctx context.Context) error {
 		return err
 	})
 	return describe("create", key, err)
+}
+
+// absent returns an object as it is sent to be made: with a version that no
+// object has. The server creates it, but answers with a conflict if somebody
+// else was faster.
+func absent(o *unstructured.Unstructured) *unstructured.Unstructured {
+	o = o.DeepCopy()
+	o.SetResourceVersion("1")
+	return o
 }
 
 // recheck reads every object again that is about to be written. One that is no
@@ -329,13 +347,10 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 			return err
 		}
 	}
-	o := c.send.DeepCopy()
+	o := absent(c.send)
 	if c.pin.uid != "" {
+		o = c.send.DeepCopy()
 		o.SetUID(types.UID(c.pin.uid))
-	} else {
-		// A version that no object has: the server creates the object, but
-		// answers with a conflict if somebody else was faster.
-		o.SetResourceVersion("1")
 	}
 	var got *unstructured.Unstructured
 	tries := 0

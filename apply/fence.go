@@ -42,6 +42,12 @@ func (f *fence) set(renewed time.Time, lost error) {
 	f.renewed, f.lost = renewed, lost
 }
 
+func (f *fence) failure() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lost
+}
+
 // lastWrite is how long after its last renewal a holder may still hand a
 // request to the network: a quarter of the lease is left for the way.
 func lastWrite(duration time.Duration) time.Duration { return duration * 3 / 4 }

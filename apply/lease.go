@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	v1 "k8s.io/api/coordination/v1"
@@ -86,7 +85,9 @@ type lock struct {
 	done     chan struct{}
 	fence    *fence // what is written under the lock
 
-	mu      sync.Mutex
+	// turn is held by who looks at or changes what follows. A renewal takes as
+	// long as a request, and who waits for it may be interrupted.
+	turn    chan struct{}
 	lease   *v1.Lease
 	renewed time.Time // when the last successful renewal was begun
 	lost    error
@@ -97,7 +98,7 @@ func leaseName(stack Stack) string { return "stackctl." + stack.Name }
 // newLock returns a lock that is not held yet.
 func (e *Engine) newLock(verb Verb, run Run) *lock {
 	duration := e.options.LeaseDuration
-	return &lock{cluster: e.cluster, duration: duration, holder: newHolder(verb, run), done: make(chan struct{}), fence: &fence{duration: duration}}
+	return &lock{cluster: e.cluster, duration: duration, holder: newHolder(verb, run), done: make(chan struct{}), turn: make(chan struct{}, 1), fence: &fence{duration: duration}}
 }
 
 // acquire takes the lock of the stack, waiting up to the run's lock timeout.
@@ -261,15 +262,28 @@ func (l *lock) keep(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				l.mu.Lock()
-				_ = l.renew(ctx) // check finds out when it matters
-				l.mu.Unlock()
+				if l.enter(ctx) == nil {
+					_ = l.renew(ctx) // check finds out when it matters
+					l.leave()
+				}
 			}
 		}
 	}()
 }
 
-// renew extends the lock; the caller holds mu. Once somebody else holds it,
+// enter waits for the caller's turn, or for the end of the context.
+func (l *lock) enter(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *lock) leave() { <-l.turn }
+
+// renew extends the lock; it is the caller's turn. Once somebody else holds it,
 // it is lost for good.
 func (l *lock) renew(ctx context.Context) error {
 	if l.lost != nil {
@@ -320,8 +334,10 @@ func who(l *v1.Lease) string {
 // laptop slept, the server did not answer) it renews first, which succeeds
 // only if nobody took the lock meanwhile.
 func (l *lock) check(ctx context.Context) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	if err := l.enter(ctx); err != nil {
+		return err
+	}
+	defer l.leave()
 	if l.lost != nil {
 		return l.lost
 	}
@@ -341,18 +357,16 @@ func (l *lock) check(ctx context.Context) error {
 }
 
 // failure returns why the lock was lost, nil while it is held.
-func (l *lock) failure() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lost
-}
+func (l *lock) failure() error { return l.fence.failure() }
 
 // release gives the lock back; the Lease stays, without a holder.
 func (l *lock) release(ctx context.Context) error {
 	l.stop()
 	<-l.done
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	if err := l.enter(ctx); err != nil {
+		return err
+	}
+	defer l.leave()
 	if l.lost != nil {
 		return nil // it is not ours to give back
 	}
@@ -389,9 +403,12 @@ func (l *lock) remove(ctx context.Context) error {
 	}
 	l.stop()
 	<-l.done
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	if err := l.enter(ctx); err != nil {
+		return err
+	}
+	defer l.leave()
 	l.lost = &LockLostError{Reason: "the stack was deleted"} // there is nothing to release
+	l.fence.set(l.renewed, l.lost)
 	uid := l.lease.UID
 	return retry(ctx, 5*time.Second, func(ctx context.Context) error {
 		ctx, cancel := l.cluster.within(ctx)
