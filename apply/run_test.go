@@ -17,6 +17,7 @@ import (
 
 func TestLockedWhileAnotherRuns(t *testing.T) {
 	s := newStory(t)
+	s.engine = s.newEngine(apply.Options{LeaseDuration: time.Second})
 	s.apply(s.configMap("a", "1"))
 	ctx, interrupt := context.WithCancel(t.Context())
 	first := make(chan error)

@@ -43,7 +43,7 @@ func newStoryOf(t *testing.T) *story {
 func (s *story) newEngine(o apply.Options) *apply.Engine {
 	s.Helper()
 	if o.LeaseDuration == 0 {
-		o.LeaseDuration = time.Second
+		o.LeaseDuration = 5 * time.Second // a busy machine must not look like a dead one
 	}
 	config := s.plane.Config()
 	config.UserAgent = "story/" + s.stack.Namespace
