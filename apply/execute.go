@@ -224,6 +224,13 @@ func absent(o *unstructured.Unstructured) *unstructured.Unstructured {
 // recheck reads every object again that is about to be written. One that is no
 // longer what the plan was made for is planned again; a change that differs
 // from the approved one makes the plan stale.
+//
+// What the plan leaves as it is, is not read again. A run promises to write no
+// more than was approved, not that nobody else writes, which they can as well a
+// moment after any recheck. So an unchanged object, a Secret too, that is deleted
+// while a person is asked stays deleted: that is drift. A workload that is gone is
+// not ready, so that the run says it; the next diff, drift and status show any
+// object that is, and the next apply makes it again.
 func (x *execution) recheck(ctx context.Context, history []Summary) error {
 	base := 0
 	if last := newest(history); last != nil {
