@@ -134,6 +134,10 @@ func newCanaryWorld(t *testing.T, plane *applytest.Plane, count *canaryCount) *c
 	w.write("license", "first line\n"+canaryFile+" and more than a few letters\nlast line\n")
 	w.write("stack.yaml", canaryStack)
 	w.write("secrets.yaml", canarySecrets)
+	if err := os.Mkdir(w.path("work"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(w.path("work")) // where a recovery file goes
 	return w
 }
 
@@ -180,15 +184,23 @@ func (w *canaryWorld) stackctl(kind string, want int, args ...string) {
 	w.execute(true, kind, want, args...)
 }
 
-// once runs a command line that does something else the second time.
-func (w *canaryWorld) once(kind string, want int, args ...string) {
+// formats runs a command line in each format.
+func (w *canaryWorld) formats(formats, kind string, want int, args ...string) {
 	w.Helper()
-	w.execute(false, kind, want, args...)
+	for format := range strings.SplitSeq(formats, " ") {
+		w.stackctl(kind, want, append(slices.Clone(args), "-o", format)...)
+	}
+}
+
+// once runs a command line that does something else the second time.
+func (w *canaryWorld) once(kind string, want int, args ...string) (text string) {
+	w.Helper()
+	return w.execute(false, kind, want, args...)
 }
 
 const anyCode = -1
 
-func (w *canaryWorld) execute(terminal bool, kind string, want int, args ...string) {
+func (w *canaryWorld) execute(terminal bool, kind string, want int, args ...string) (text string) {
 	w.Helper()
 	e, stdout, stderr := testEnv(args...)
 	if c, _, err := newRoot(e).Find(args); err == nil {
@@ -212,12 +224,13 @@ func (w *canaryWorld) execute(terminal bool, kind string, want int, args ...stri
 		w.count.kinds[kind] = true
 	}
 	canaries := slices.Concat(hidden, literals)
-	switch args[0] { // print what the user wrote, but for Secrets
-	case "render", "fmt", "explain":
+	switch strings.Join(args[:min(2, len(args))], " ") { // print what the user wrote, but for Secrets
+	case "render -f", "fmt -f", "explain secrets", "history show", "history diff":
 		canaries = hidden
 	}
 	w.scan(line+": stdout", stdout.Bytes(), canaries)
 	w.scan(line+": stderr", stderr.Bytes(), canaries)
+	return stdout.String() + stderr.String()
 }
 
 // cluster scans all that is in the namespace but the data of Secrets that the
@@ -266,7 +279,11 @@ func (w *canaryWorld) files(dir string) {
 	err := filepath.WalkDir(w.path(dir), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			n++
-			w.scan(path, must(os.ReadFile(path)), hidden)
+			canaries := hidden
+			if strings.Contains(path, "recovery") {
+				canaries = slices.Concat(hidden, literals)
+			}
+			w.scan(path, must(os.ReadFile(path)), canaries)
 		}
 		return err
 	})
