@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -139,7 +140,7 @@ func resetToHanging(w *rbacWorld) {
 				name = "gone"
 			}
 			patch := `{"metadata":{"finalizers":` + finalizers + `}}`
-			_, err := w.lists.Resource(r.WithVersion(versionOf(r))).Namespace(w.namespace).Patch(w.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+			_, err := w.lists.Resource(r.WithVersion(versionOf(r))).Namespace(w.namespace).Patch(context.Background(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 			if err != nil && !apierrors.IsNotFound(err) {
 				w.Fatal(err)
 			}

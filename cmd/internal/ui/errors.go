@@ -51,6 +51,13 @@ func WriteError(w io.Writer, err error, c ErrorContext) {
 		t.conflicts(conflict)
 	case errors.As(err, &notReady):
 		t.notReady(notReady)
+		// What became of the record of the run is said after it.
+		if _, more, ok := strings.Cut(err.Error(), notReady.Error()+"\n"); ok {
+			t.printf("%s %s\n", t.label(), lines(strings.ReplaceAll(more, "\n", "\n  ")))
+			if errors.As(err, &hinted) {
+				t.hint(hinted.Hint())
+			}
+		}
 	case errors.As(err, &locked):
 		t.locked(locked)
 	case errors.As(err, &defect):
