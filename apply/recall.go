@@ -33,6 +33,15 @@ func (e *Engine) Record(ctx context.Context, n int) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	if rev.Status == StatusDeployed { // as the history shows it
+		history, err := e.records.list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if live := deployed(history); live > n {
+			rev.Status = StatusSuperseded
+		}
+	}
 	r := &Record{Summary: rev.Summary, Source: string(rev.Source), Outcomes: rev.outcomes, Objects: []map[string]any{}}
 	if r.Outcomes == nil {
 		r.Outcomes = []Outcome{}

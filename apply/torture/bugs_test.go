@@ -17,7 +17,8 @@ import (
 const leastBugs = 20
 
 // bug is a patch with a defect as somebody could make it, and the test that
-// must catch it: `breaks: …`, `caught-by: PACKAGE TEST [TRIALS=n]`, the patch.
+// must catch it: `breaks: …`, `caught-by: PACKAGE TEST [TRIALS=n]`, the patch. A
+// trial of a campaign is a test, too: TestTortureX/trial/3.
 type bug struct {
 	file, breaks, pkg, test, trials string
 }
@@ -116,7 +117,7 @@ func TestTortureBugs(t *testing.T) {
 
 // run runs the test that has to catch a bug, with seed 1.
 func (b bug) run(tree, plane string) ([]byte, error) {
-	cmd := exec.Command("go", "test", "-count=1", "-vet=off", "-ldflags=-s -w", "-timeout=10m", "-run=^("+b.test+")$", b.pkg)
+	cmd := exec.Command("go", "test", "-count=1", "-vet=off", "-ldflags=-s -w", "-timeout=10m", "-run=^("+strings.ReplaceAll(b.test, "/", ")$/^(")+")$", b.pkg)
 	cmd.Dir = tree
 	cmd.Env = append(os.Environ(), "STACKCTL_LOCAL="+plane, "STACKCTL_CONTROL_PLANE=required", "TORTURE_BUGS=", "TORTURE_RESULTS=", "SEED=1", "TRIALS="+b.trials)
 	return cmd.CombinedOutput()
