@@ -28,11 +28,17 @@
 //     object is written, in an apply and in a rollback.
 //   - Configuration named by its content ([LabelContent]) stays as long as pods
 //     or revisions may come back to it.
-//   - Fields owned by somebody else are never taken without consent, and only
-//     objects that the last record lists and a live owner label confirms are
-//     deleted, by UID.
-//   - No value of a Secret leaves this package: what a Plan, an Event, a
-//     Result or an error carries is masked here.
+//   - Fields owned by somebody else are never taken without a [Consent], and
+//     only objects that the last record lists and a live owner label confirms
+//     are deleted, by UID.
+//   - One run of a stack writes at a time. A write is not handed to the network
+//     once the lock is not surely held, so that a process which was stopped
+//     and goes on writes nothing beside its successor.
+//   - A record that is not what was written is found out, is never applied and
+//     stops no later run.
+//   - What a Plan, an Event, a Result or an error carries is masked here, so
+//     that no printer can leak the value of a Secret. Only [Engine.Revision]
+//     and [Engine.Newest] return such values, as part of objects to apply.
 //
 // # Limits
 //
