@@ -408,9 +408,8 @@ func (l *lock) remove(ctx context.Context) error {
 	}
 	defer l.leave()
 	l.lost = &LockLostError{Reason: "the stack was deleted"} // there is nothing to release
-	l.fence.set(l.renewed, l.lost)
 	uid := l.lease.UID
-	return retry(ctx, 5*time.Second, func(ctx context.Context) error {
+	return retry(unfenced(ctx), 5*time.Second, func(ctx context.Context) error {
 		ctx, cancel := l.cluster.within(ctx)
 		defer cancel()
 		err := l.cluster.leases.Leases(l.lease.Namespace).Delete(ctx, l.lease.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})

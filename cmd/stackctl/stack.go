@@ -234,7 +234,7 @@ func locate(spec *schema.Stack) func(apply.ObjectKey, string) (schema.Pos, strin
 		if app == nil {
 			return schema.Pos{}, ""
 		}
-		if pos := spec.PosOf("apps", app.Name, field); pos.IsValid() {
+		if pos := spec.PosOf("apps", app.Name, field); field != "" && pos.IsValid() {
 			return pos, "apps." + app.Name + "." + field
 		}
 		return app.Pos, "apps." + app.Name
