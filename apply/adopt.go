@@ -120,11 +120,11 @@ func (a *adoption) migrate(live *unstructured.Unstructured, ours, version string
 		}
 		set = union(set, moved)
 		if len(rest) > 0 {
-			f.FieldsV1 = &metav1.FieldsV1{Raw: canonical(rest)}
+			f.FieldsV1 = metav1.NewFieldsV1(string(canonical(rest)))
 			after = append(after, f)
 		}
 	}
-	own.FieldsV1 = &metav1.FieldsV1{Raw: canonical(set)}
+	own.FieldsV1 = metav1.NewFieldsV1(string(canonical(set)))
 	return append(after, own), some
 }
 

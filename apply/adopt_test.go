@@ -27,10 +27,7 @@ func objects(t *testing.T, patterns ...string) (all []apply.ObjectPattern) {
 	return all
 }
 
-var (
-	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
-	configMaps  = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
-)
+var configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 
 // make makes an object as somebody else does: by a plain create under a field
 // manager, or by server-side apply.

@@ -118,7 +118,8 @@ func TestWhoOwnsWhatThen(t *testing.T) {
 			shares := other.kind == types.ApplyPatchType // an applier owns what it applies, changed or not
 			theirs := map[bool]string{true: other.manager + "(scale)", false: other.manager}[other.subresource != nil]
 			ours := one.stack.Manager()
-			value, owners := "", []string{}
+			var value string
+			var owners []string
 			switch {
 			case relation == "differs" && consent.name == "yield":
 				value, owners = "4", []string{theirs}
