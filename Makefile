@@ -29,7 +29,8 @@ bin/stackctl-local: $(LOCAL_SOURCES)
 
 test: local ## run all tests, on a real control plane
 	$(LOCAL_GO) test -C cmd/stackctl-local ./...
-	STACKCTL_CONTROL_PLANE=required go test $(RACE) -parallel 4 -timeout 40m ./...
+	STACKCTL_CONTROL_PLANE=required go test $(RACE) -parallel 4 -timeout 40m $$(go list ./... | grep -v /torture)
+	SEED=1 STACKCTL_CONTROL_PLANE=required go test -parallel 4 -timeout 20m ./apply/torture # drives processes: no race of theirs would be seen
 
 check: ## formatting, vet, staticcheck, tidy modules, no drift of generated files
 	@test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" || { echo 'run: gofmt -w .' >&2; exit 1; }

@@ -39,7 +39,7 @@ type Proxy struct {
 	memory    *Memory
 
 	tlsFailures atomic.Int32 // handshakes still to be spoilt
-	busy        sync.WaitGroup
+	busy        inFlight
 
 	mu       sync.Mutex
 	run      string
@@ -155,12 +155,12 @@ type connKey struct{}
 // Close ends the proxy and waits for what is on its way.
 func (p *Proxy) Close() {
 	_ = p.server.Close()
-	p.busy.Wait()
+	p.busy.wait()
 }
 
 // Settle waits until no request is on its way to the API server any more, so
 // that what a dead client sent has arrived or never will.
-func (p *Proxy) Settle() { p.busy.Wait() }
+func (p *Proxy) Settle() { p.busy.wait() }
 
 // Disturb arms troubles; the first one that matches a request acts.
 func (p *Proxy) Disturb(troubles ...*Trouble) {
@@ -232,8 +232,8 @@ func (p *Proxy) update(f func()) {
 
 // ServeHTTP takes one request on its way.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.busy.Add(1)
-	defer p.busy.Done()
+	p.busy.begin()
+	defer p.busy.end()
 	seen, trouble := p.arrive(r)
 	defer p.update(func() { seen.Ended = time.Now() })
 	body, err := io.ReadAll(r.Body)
@@ -463,4 +463,35 @@ func certificate() (*tls.Certificate, []byte, error) {
 	}
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, ca, nil
+}
+
+// inFlight counts requests. Unlike a WaitGroup it lets one begin while somebody
+// waits for the others.
+type inFlight struct {
+	mu    sync.Mutex
+	n     int
+	ended sync.Cond
+}
+
+func (f *inFlight) begin() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.n++
+}
+
+func (f *inFlight) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.n--
+	f.ended.Broadcast()
+}
+
+// wait returns when none is in flight.
+func (f *inFlight) wait() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended.L = &f.mu
+	for f.n > 0 {
+		f.ended.Wait()
+	}
 }
