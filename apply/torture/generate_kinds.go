@@ -3,6 +3,7 @@ package torture
 // The kinds that a generator knows: how each is made, and changed.
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -104,7 +105,7 @@ func (g *generator) changeService(o *object) {
 // podTemplate returns the JSON of a template that a restricted namespace takes.
 // It may refer to configuration of the stack that is named by its content.
 func (g *generator) podTemplate(app string, so []*object, restart string) string {
-	env := fmt.Sprintf(`{"name":"MODE","value":%s}`, quoted(g.text()))
+	env := fmt.Sprintf(`{"name":"MODE","value":%s}`, quoted(cmp.Or(g.text(), "on"))) // the API server drops an empty one
 	for _, o := range so {
 		if o.GetLabels()[apply.LabelContent] == "" || g.IntN(2) == 0 {
 			continue
@@ -192,24 +193,28 @@ func (g *generator) changeCronJob(o *object) {
 	set(o, fmt.Sprintf("%d 4 1 1 *", g.IntN(60)), "spec", "schedule")
 }
 
-func (g *generator) job(name string, so []*object) *object {
-	ttl := ""
-	if g.IntN(3) == 0 {
-		ttl = fmt.Sprintf(`"ttlSecondsAfterFinished":%d,`, g.IntN(3))
-	}
-	o := g.object("batch/v1", "Job", name, fmt.Sprintf(`"spec":{%s"backoffLimit":%d,"template":%s}`, ttl, g.IntN(5), g.podTemplate(name, so, "Never")))
-	g.need(o, so)
-	return o
-}
+// job returns a Job whose template stays as it is: it refers to nothing that
+// is named by its content.
+func (g *generator) job(name string, so []*object) *object { return g.jobWith(name, so, nil) }
 
 func (g *generator) contentJob(name string, so []*object) *object {
-	o := g.job(name, so)
+	o := g.jobWith(name, so, so)
 	label(o, apply.LabelContent, apply.ContentTemplate)
 	return o
 }
 
-// changeJob changes what can be changed while a Job is there. One that may be
-// gone by then is changed not at all.
+// jobWith returns a Job that may need the apps of a stack, and refer to the
+// configuration of another.
+func (g *generator) jobWith(name string, so, refersTo []*object) *object {
+	ttl := ""
+	if g.IntN(3) == 0 {
+		ttl = fmt.Sprintf(`"ttlSecondsAfterFinished":%d,`, g.IntN(3))
+	}
+	o := g.object("batch/v1", "Job", name, fmt.Sprintf(`"spec":{%s"backoffLimit":%d,"template":%s}`, ttl, g.IntN(5), g.podTemplate(name, refersTo, "Never")))
+	g.need(o, so)
+	return o
+}
+
 func (g *generator) changeJob(o *object) {
 	if _, expires, _ := unstructured.NestedInt64(o.Object, "spec", "ttlSecondsAfterFinished"); !expires {
 		set(o, int64(5+g.IntN(5)), "spec", "backoffLimit")

@@ -303,7 +303,7 @@ func (s *scene) differences(objects []*object) []string {
 
 // mayBeGone reports a Job that is removed when it is done.
 func mayBeGone(o *object) bool {
-	_, expires, _ := unstructured.NestedInt64(o.Object, "spec", "ttlSecondsAfterFinished")
+	_, expires, _ := unstructured.NestedFieldNoCopy(o.Object, "spec", "ttlSecondsAfterFinished") // of a record it is no int64
 	return expires
 }
 
