@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -67,7 +68,7 @@ func TestEveryFaultIsWhatItSays(t *testing.T) {
 		"409":                  {apierrors.IsConflict, false},
 		"410":                  {apierrors.IsResourceExpired, false},
 		"slow":                 {func(err error) bool { return err == nil }, true},
-		"freeze":               {func(err error) bool { return err != nil && strings.Contains(err.Error(), "Client.Timeout") }, false},
+		"freeze":               {func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }, false},
 		"truncated":            {lost, true},
 		"garbage":              {lost, true},
 		"broken gzip":          {lost, true},
