@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SOURCES := $(shell find cmd schema render apply -name '*.go' -not -path 'cmd/stackctl-local/*' -o -name '*.cue' -not -path 'cmd/stackctl-local/*')
 LOCAL_SOURCES := $(shell find cmd/stackctl-local -type f)
 
-.PHONY: all build local test torture check update demo local-up local-down clean help
+.PHONY: all build local test permissions torture check update demo local-up local-down clean help
 all: build
 
 build: bin/stackctl ## build bin/stackctl
@@ -27,10 +27,14 @@ bin/stackctl-local: $(LOCAL_SOURCES)
 	$(LOCAL_GO) build -C cmd/stackctl-local -o ../../$@.new -ldflags '$(LOCAL_LDFLAGS)' .
 	mv $@.new $@
 
+# What -short leaves out is only each command with one right less: make permissions.
 test: local ## run all tests, on a real control plane
 	$(LOCAL_GO) test -C cmd/stackctl-local ./...
-	STACKCTL_CONTROL_PLANE=required go test $(RACE) -parallel 4 -timeout 40m $$(go list ./... | grep -v /torture)
+	STACKCTL_CONTROL_PLANE=required go test $(RACE) -short -parallel 4 -timeout 40m $$(go list ./... | grep -v /torture)
 	SEED=1 STACKCTL_CONTROL_PLANE=required go test -parallel 4 -timeout 20m ./apply/torture # drives processes: no race of theirs would be seen
+
+permissions: local ## each command with exactly its rights, and with each of them less (minutes)
+	STACKCTL_CONTROL_PLANE=required go test -count=1 -parallel 4 -timeout 60m -run TestPermissions ./cmd/stackctl
 
 check: ## formatting, vet, staticcheck, tidy modules, no drift of generated files
 	@test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" || { echo 'run: gofmt -w .' >&2; exit 1; }
