@@ -193,7 +193,8 @@ func TestASecondInterruptEndsAtOnce(t *testing.T) {
 			break
 		}
 	}
-	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), "once more stops at once") {
+	// What the first interrupt said may not have been written before the second.
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
 		t.Errorf("exit code %d:\n%s", code, &stderr)
 	}
 	if strings.Contains(stderr.String(), "error: ") {

@@ -62,9 +62,12 @@ const rootExample = `  stackctl init                          a first stack.yaml
   stackctl history                       who changed what, when and why
   stackctl rollback --to 1               every object as revision 1 had it`
 
+// The overview has an order of its own. It is a setting of the library, made
+// once: commands may be run side by side.
+func init() { cobra.EnableCommandSorting = false }
+
 // newRoot returns the whole command tree.
 func newRoot(e *env) *cobra.Command {
-	cobra.EnableCommandSorting = false // the overview has an order of its own
 	root := &cobra.Command{
 		Use:     "stackctl",
 		Short:   "release a stack of applications to Kubernetes from one file",
