@@ -30,7 +30,8 @@ bin/stackctl-local: $(LOCAL_SOURCES)
 # What -short leaves out is only each command with one right less: make permissions.
 test: local ## run all tests, on a real control plane
 	$(LOCAL_GO) test -C cmd/stackctl-local ./...
-	STACKCTL_CONTROL_PLANE=required go test $(RACE) -short -parallel 4 -timeout 40m $$(go list ./... | grep -v /torture)
+	STACKCTL_CONTROL_PLANE=required go test $(RACE) -parallel 4 -timeout 40m $$(go list ./... | grep -v -e /torture -e cmd/stackctl$$)
+	STACKCTL_CONTROL_PLANE=required go test $(RACE) -short -parallel 4 -timeout 40m ./cmd/stackctl
 	SEED=1 STACKCTL_CONTROL_PLANE=required go test -parallel 4 -timeout 20m ./apply/torture # drives processes: no race of theirs would be seen
 
 permissions: local ## each command with exactly its rights, and with each of them less (minutes)
