@@ -49,7 +49,7 @@ func TestFilesBeside(t *testing.T) {
 			if err := test.prepare(); err != nil {
 				t.Fatal(err)
 			}
-			got := bomb{name: "stack.cue"}.load(ordinary)
+			got := bomb{name: "stack.cue"}.load(patient)
 			if test.want == "" && got != "" || !strings.Contains(got, test.want) || strings.Contains(got, "secret") {
 				t.Errorf("got %q, want %q", got, test.want)
 			}

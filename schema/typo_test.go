@@ -129,7 +129,7 @@ func TestMisspeltNames(t *testing.T) {
 				continue // no name at all, which is said before anybody looks for it
 			}
 			in := &input{file: "stack.yaml", text: []byte("name: shop\n" + strings.Replace(test.text, "TYPO", typo, 1))}
-			_, err := guarded(context.Background(), in.file, ordinary, func() (*Stack, error) { return load(in, "") })
+			_, err := guarded(context.Background(), in.file, patient, func() (*Stack, error) { return load(in, "") })
 			var errs Errors
 			if !errors.As(err, &errs) || len(errs) != 1 || !strings.Contains(errs[0].Hint, quote(test.name)) {
 				t.Errorf("%s written as %s: %q", test.name, typo, []Error(errs))

@@ -184,7 +184,7 @@ func TestASecondInterruptEndsAtOnce(t *testing.T) {
 	r.stop.Store(&hang)
 	cmd := exec.Command(program, "apply", "-f", file, "-y", "--kubeconfig", r.kubeconfig(t, p.namespace))
 	stderr := listener{text: "once more stops at once", heard: make(chan bool)}
-	cmd.Stderr, cmd.Env = &stderr, append(os.Environ(), "HOME="+t.TempDir())
+	cmd.Stderr, cmd.Dir, cmd.Env = &stderr, t.TempDir(), append(os.Environ(), "HOME="+t.TempDir())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
