@@ -126,6 +126,16 @@ type Change struct {
 	// Terminating marks an object that left the stack and that others hold back
 	// from being deleted.
 	Terminating bool `json:"terminating,omitempty"`
+	// Label says whose doing it is that an object comes or goes; empty for an
+	// update, whose fields have labels of their own.
+	Label Label `json:"label,omitempty"`
+	// Spec is where the description decides that the object is there.
+	Spec *SpecPlace `json:"spec,omitempty"`
+	// Predecessor is the object of another name that this one comes instead of,
+	// for one that is named by its content; Fields compare the two.
+	Predecessor *ObjectKey `json:"predecessor,omitempty"`
+	// Impacts are what carrying out the change does beyond the object.
+	Impacts []Impact `json:"impacts,omitempty"`
 	// Note is what a reader should know beyond the fields.
 	Note string `json:"note,omitempty"`
 
@@ -175,6 +185,59 @@ type FieldChange struct {
 	Manager string `json:"manager,omitempty"`
 	// Since is the time of that manager's last write.
 	Since time.Time `json:"since,omitzero"`
+	// Label says whose doing the difference is.
+	Label Label `json:"label,omitempty"`
+	// Spec is where the description decides the value, for LabelYou and
+	// LabelDefault.
+	Spec *SpecPlace `json:"spec,omitempty"`
+}
+
+// Label says whose doing a difference is.
+type Label string
+
+// The labels.
+const (
+	// LabelYou is a value that the description writes, and that it wrote
+	// otherwise when it was last applied.
+	LabelYou Label = "you"
+	// LabelDefault is a value that the description leaves to stackctl, and that
+	// this version decides otherwise than the last revision did.
+	LabelDefault Label = "default"
+	// LabelDrift is a value that somebody else changed in the cluster.
+	LabelDrift Label = "drift"
+	// LabelServer is a value that the API server or an admission plugin decides.
+	LabelServer Label = "server"
+)
+
+// SpecPlace is a place in a description of a stack.
+type SpecPlace struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column,omitempty"`
+	Path   string `json:"path,omitempty"` // such as apps.web.image
+}
+
+// ImpactKind is a kind of consequence of a change.
+type ImpactKind string
+
+// The kinds of consequences.
+const (
+	ImpactRestart    ImpactKind = "restart"    // pods are replaced
+	ImpactRecreate   ImpactKind = "recreate"   // the object is deleted and made anew
+	ImpactDataLoss   ImpactKind = "data-loss"  // data of a volume, or the objects of a kind, may be lost
+	ImpactExposure   ImpactKind = "exposure"   // can be reached from where it could not
+	ImpactDowntime   ImpactKind = "downtime"   // no pod serves for a while
+	ImpactAutoscaler ImpactKind = "autoscaler" // an autoscaler decides about the same field
+	ImpactDisruption ImpactKind = "disruption" // a disruption budget is in the way, or goes
+)
+
+// Impact is one consequence of a change.
+type Impact struct {
+	Kind ImpactKind `json:"kind"`
+	// Message says it for people, with no value of a Secret.
+	Message string `json:"message"`
+	Pods    int    `json:"pods,omitempty"`  // how many are replaced or go
+	Field   string `json:"field,omitempty"` // that is the reason
 }
 
 // Text returns a value of a FieldChange or Conflict on one line: strings
