@@ -55,11 +55,13 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 			return p.afterDeletion(o, live), nil
 		}
 	}
-	if err = refusal; conflicted || err == nil && change.adopt != nil {
-		merged, err = dryRun(o, true) // a refusal shows no object: what forcing would make does
+	if conflicted && live != nil {
+		if err := p.settle(&change, refusal, live); err != nil {
+			return Change{}, err
+		}
 	}
-	if err == nil && conflicted && live != nil {
-		merged, err = p.settle(&change, refusal, live, merged, dryRun)
+	if err = refusal; conflicted || err == nil && change.adopt != nil {
+		merged, err = dryRun(change.send, true) // a refusal shows no object: what forcing would make does
 	}
 	if err == nil && change.adopt != nil {
 		merged, err = p.previewAdoption(ctx, &change, live, merged)
@@ -68,9 +70,7 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 		return p.unpreviewed(o, live, admissionOf(s)), nil
 	}
 	if err != nil {
-		anew, err := p.refused(ctx, o, live, err)
-		anew.Adopted = change.Adopted
-		return anew, err
+		return p.refused(ctx, change, live, err)
 	}
 	p.decide(&change, live, merged)
 	if live != nil {
@@ -106,23 +106,16 @@ func (p *planner) afterDeletion(o, live *unstructured.Unstructured) Change {
 	}
 }
 
-// settle decides what becomes of the conflicts of an object, and returns what
-// a dry-run makes of it then. merged is what it would be if all were taken.
-func (p *planner) settle(change *Change, refusal error, live, merged *unstructured.Unstructured,
-	dryRun func(*unstructured.Unstructured, bool) (*unstructured.Unstructured, error)) (*unstructured.Unstructured, error) {
+// settle decides what becomes of the conflicts of an object, which may change
+// what is sent.
+func (p *planner) settle(change *Change, refusal error, live *unstructured.Unstructured) error {
 	change.Conflicts = conflictsOf(change.send, refusal, live)
 	if a := change.adopt; a != nil {
 		change.Conflicts = slices.DeleteFunc(change.Conflicts, a.takesConflict)
 	}
 	change.takeBack()
 	p.resolve(change)
-	if !change.yields() {
-		return merged, nil
-	}
-	if err := change.yield(); err != nil {
-		return nil, err
-	}
-	return dryRun(change.send, true)
+	return change.yield()
 }
 
 // decide sets the action of a change from the live object and what a dry-run

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // Limits of a run, beside those in [Options] and [Run].
@@ -348,32 +347,25 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 	if err := failpoint("before-object"); err != nil {
 		return err
 	}
-	if c.awaits != "" {
-		if err := x.awaitDeleted(ctx, c); err != nil {
-			x.report(c.Object, c.Action, err)
-			return err
-		}
-	}
-	o := absent(c.send)
-	if c.pin.uid != "" {
-		o = c.send.DeepCopy()
-		o.SetUID(types.UID(c.pin.uid))
-	}
 	var got *unstructured.Unstructured
 	tries := 0
 	err := x.write(ctx, func(ctx context.Context) (err error) {
 		tries++
-		if err := x.clearWay(ctx, c); err != nil {
-			return err
+		if c.pin.uid == "" {
+			got, err = x.create(ctx, c, tries > 1)
+			if err == nil && c.handOver {
+				c.pin = pinOf(got) // as one that is there
+			}
 		}
-		got, err = x.send(ctx, c, o)
+		if err == nil && c.pin.uid != "" {
+			if err = x.clearWay(ctx, c); err == nil {
+				got, err = x.send(ctx, c)
+			}
+		}
 		if c.Deferred && (meta.IsNoMatchError(err) || apierrors.IsNotFound(err)) {
 			// A kind is served a moment after it was called established.
 			x.engine.cluster.mapper.Reset()
 			return &notServedError{err}
-		}
-		if tries > 1 && c.pin.uid == "" && apierrors.IsConflict(err) && !isFieldConflict(err) {
-			return x.createdBefore(ctx, c, &got, err)
 		}
 		return err
 	})
@@ -409,16 +401,12 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 
 // createdBefore looks whether an object that exists was made by an earlier try
 // of this run whose answer was lost: then only this stack's manager is on it.
-func (x *execution) createdBefore(ctx context.Context, c *Change, got **unstructured.Unstructured, conflict error) error {
+func (x *execution) createdBefore(ctx context.Context, c *Change, conflict error) (*unstructured.Unstructured, error) {
 	live, err := x.engine.cluster.get(ctx, c.Object, c.send.GroupVersionKind().Version)
-	if err != nil || live == nil {
-		return conflict
+	if err != nil || live == nil || ownEntry(live.GetManagedFields(), x.engine.stack.Manager()) == "" {
+		return nil, conflict
 	}
-	if ownEntry(live.GetManagedFields(), x.engine.stack.Manager()) == "" {
-		return conflict
-	}
-	*got = live
-	return nil
+	return live, nil
 }
 
 // write makes one write under the lock: not begun once the run is interrupted

@@ -60,13 +60,32 @@ func liveReplicas(live *unstructured.Unstructured, manager string, a *adoption) 
 	return n, ok && ours
 }
 
+// inheritReplicas lets an object that is made anew begin with as many replicas
+// as the one before had, whoever set them, if the stack does not say how many.
+func (change *Change) inheritReplicas(live *unstructured.Unstructured) {
+	_, set, _ := unstructured.NestedFieldNoCopy(change.send.Object, "spec", "replicas")
+	n, _, _ := unstructured.NestedInt64(live.Object, "spec", "replicas")
+	if change.handOver = !set && isScaled(change.Object) && n != 1; change.handOver {
+		change.replicas = n
+	}
+}
+
+// first is what an object is made with.
+func (change *Change) first() *unstructured.Unstructured {
+	o := change.send.DeepCopy()
+	if change.replicas != 0 {
+		_ = unstructured.SetNestedField(o.Object, change.replicas, "spec", "replicas") // a workload has a spec
+	}
+	return o
+}
+
 // noteHandOver says in a change that the replicas stay.
 func (p *planner) noteHandOver(change *Change, live *unstructured.Unstructured) {
 	if !change.handOver {
 		return
 	}
 	n, _, _ := unstructured.NestedInt64(live.Object, "spec", "replicas")
-	change.Note = fmt.Sprintf("replicas stay at %d: the stack no longer says how many", n)
+	change.Note = fmt.Sprintf("replicas stay at %d: the stack does not say how many", n)
 	for _, o := range p.target.Objects {
 		if Scales(o, change.Object) {
 			change.Note = fmt.Sprintf("replicas stay at %d until the autoscaler decides", n)
@@ -143,12 +162,24 @@ func (x *execution) handOver(ctx context.Context, c *Change) error {
 	return err
 }
 
+// create makes an object that is not there. again says that an earlier try may
+// have done it, whose answer was lost.
+func (x *execution) create(ctx context.Context, c *Change, again bool) (*unstructured.Unstructured, error) {
+	got, err := x.engine.cluster.apply(ctx, absent(c.first()), patchOptions{})
+	if again && apierrors.IsConflict(err) && !isFieldConflict(err) {
+		return x.createdBefore(ctx, c, err)
+	}
+	return got, err
+}
+
 // send applies an object. With force it takes only what the plan showed: the
 // object must still be the one that the plan was made for, which its
 // resourceVersion makes sure of. Else it is sent without, and the server says
 // what somebody took meanwhile.
-func (x *execution) send(ctx context.Context, c *Change, o *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (x *execution) send(ctx context.Context, c *Change) (*unstructured.Unstructured, error) {
 	cluster := x.engine.cluster
+	o := c.send.DeepCopy()
+	o.SetUID(types.UID(c.pin.uid))
 	for try := 0; c.force && try < 50; try++ {
 		live, err := cluster.get(ctx, c.Object, c.send.GroupVersionKind().Version)
 		if err != nil {

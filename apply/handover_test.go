@@ -103,7 +103,7 @@ func TestReplicasOfNobodyAreTakenBack(t *testing.T) {
 	s := newStory(t)
 	s.apply(s.deployment("web", "web:v1", 3, ""))
 	p := s.plan(s.unscaled("web"))
-	if note := p.Changes[0].Note; note != "replicas stay at 3: the stack no longer says how many" {
+	if note := p.Changes[0].Note; note != "replicas stay at 3: the stack does not say how many" {
 		t.Errorf("note: %q", note)
 	}
 	s.apply(s.unscaled("web"))

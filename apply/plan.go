@@ -154,6 +154,7 @@ type Change struct {
 	force    bool                       // it is sent with force: all of its conflicts are taken over
 	adopt    *adoption                  // what comes before it is sent
 	handOver bool                       // who decides about the replicas next finds them as they are
+	replicas int64                      // that an object made anew begins with; 0 for what the stack or the server says
 }
 
 // pin identifies the state of a live object a change was planned for. It is

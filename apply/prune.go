@@ -63,16 +63,19 @@ func (x *execution) prune(ctx context.Context) error {
 	switch {
 	case x.plan.Verb == VerbDelete && (err != nil || !x.run.Wait):
 		return err
-	case x.plan.Verb == VerbDelete:
-		return x.awaitGone(ctx, deleted, x.run.Timeout)
-	case graceEnded(ctx):
+	case graceEnded(ctx) && x.plan.Verb != VerbDelete:
 		return err
 	}
+	uids := map[ObjectKey]string{}
+	for _, c := range deleted {
+		uids[c.Object] = c.pin.uid
+	}
 	// One that is stuck is named, also when others could not be deleted.
-	if err = errors.Join(err, x.awaitGone(ctx, deleted, x.patience)); err != nil {
+	stuck, waitErr := x.awaitGone(ctx, uids)
+	if err = errors.Join(err, waitErr, x.outOfTime(stuck)); err != nil && x.plan.Verb != VerbDelete {
 		return &LeftoverError{Err: err}
 	}
-	return nil
+	return err
 }
 
 // deleteAll deletes objects and returns an error, or nil, for each; one that
@@ -189,37 +192,31 @@ func (c *cluster) delete(ctx context.Context, key ObjectKey, uid string, policy 
 	return false, err
 }
 
-// awaitGone waits until everything deleted is gone, pods included.
-func (x *execution) awaitGone(ctx context.Context, deleted []*Change, timeout time.Duration) error {
-	uids := map[ObjectKey]string{}
-	var keys []ObjectKey
-	for _, c := range deleted {
-		if c.Action == ActionKeep { // somebody's by now
-			continue
-		}
-		uids[c.Object] = c.pin.uid
-		keys = append(keys, c.Object)
-	}
-	lingering, err := x.lingering(ctx, keys, uids)
+// awaitGone waits until the objects with these uids are gone, pods included. It
+// returns those that are still there when the time of the run is over.
+func (x *execution) awaitGone(ctx context.Context, uids map[ObjectKey]string) (left []Health, err error) {
+	begun := time.Now()
+	defer func() { x.patience -= time.Since(begun) }()
+	lingering, err := x.lingering(ctx, sortedKeys(uids), uids)
 	if err != nil || len(lingering) == 0 {
-		return err
+		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	v := x.engine.newView(ctx)
 	if err := v.cover(lingering); err != nil {
-		return err
+		return nil, err
 	}
-	deadline := time.NewTimer(timeout)
+	deadline := time.NewTimer(x.patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		synced, err := v.ready()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		var left []Health
+		left = nil
 		var unseen []ObjectKey
 		for _, k := range lingering {
 			if o := v.get(k); !synced || o != nil && string(o.GetUID()) == uids[k] {
@@ -232,7 +229,7 @@ func (x *execution) awaitGone(ctx context.Context, deleted []*Change, timeout ti
 		// for by name.
 		there, err := x.lingering(ctx, unseen, uids)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, k := range unseen {
 			if slices.Contains(there, k) {
@@ -242,7 +239,7 @@ func (x *execution) awaitGone(ctx context.Context, deleted []*Change, timeout ti
 			}
 		}
 		if len(left) == 0 {
-			return nil
+			return nil, nil
 		}
 		lingering = lingering[:0]
 		for _, h := range left {
@@ -255,14 +252,22 @@ func (x *execution) awaitGone(ctx context.Context, deleted []*Change, timeout ti
 		case <-v.changed:
 		case <-tick.C:
 			if err := x.lock.failure(); err != nil {
-				return err
+				return nil, err
 			}
 		case <-interruption(ctx):
-			return context.Canceled
+			return nil, context.Canceled
 		case <-deadline.C:
-			return &NotReadyError{Timeout: x.run.Timeout, Health: left}
+			return left, nil
 		}
 	}
+}
+
+// outOfTime says what the run has waited for in vain; nil when that is nothing.
+func (x *execution) outOfTime(left []Health) error {
+	if len(left) == 0 {
+		return nil
+	}
+	return &NotReadyError{Timeout: x.run.Timeout, Health: left}
 }
 
 // leaving is the health of an object that is being deleted, as far as it was
@@ -301,35 +306,4 @@ func (x *execution) lingering(ctx context.Context, keys []ObjectKey, uids map[Ob
 		}
 	}
 	return left, err
-}
-
-// awaitDeleted waits until an object is gone that is to be made anew. The time
-// is that of all waits of the run.
-func (x *execution) awaitDeleted(ctx context.Context, c *Change) error {
-	deadline := time.Now().Add(x.patience)
-	told := ""
-	for {
-		live, err := x.engine.cluster.getMetadata(ctx, c.Object)
-		if err != nil {
-			return forbidden(describe("read", c.Object, err))
-		}
-		if live == nil || string(live.UID) != c.awaits {
-			return nil
-		}
-		h := Health{Object: c.Object, State: StateProgressing, Message: "is being deleted" + finalizersText(live)}
-		if h.Message != told {
-			told = h.Message
-			x.mu.Lock()
-			x.run.send(Progress{Health: h})
-			x.mu.Unlock()
-		}
-		switch {
-		case x.lock.failure() != nil:
-			return x.lock.failure()
-		case time.Now().After(deadline):
-			return &NotReadyError{Timeout: x.run.Timeout, Health: []Health{h}}
-		case !pause(ctx, min(time.Second, max(0, time.Until(deadline))+time.Millisecond)):
-			return context.Canceled
-		}
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -48,7 +47,11 @@ func (p *planner) checkRecreate() error {
 
 // refused decides about an object whose dry-run was refused: an error, or with
 // the consent to it, a change that makes the object anew.
-func (p *planner) refused(ctx context.Context, o, live *unstructured.Unstructured, refusal error) (Change, error) {
+//
+// Whoever owns a field of it loses that with the object, so the conflicts of
+// the change stay what they are; a field cannot be left to somebody then.
+func (p *planner) refused(ctx context.Context, change Change, live *unstructured.Unstructured, refusal error) (Change, error) {
+	o := change.send
 	frozen, err := p.immutable(ctx, o, live, refusal)
 	if err != nil {
 		return Change{}, describe("dry-run", keyOf(o), err)
@@ -60,15 +63,21 @@ func (p *planner) refused(ctx context.Context, o, live *unstructured.Unstructure
 	if !matchesAny(p.target.Consent.Recreate, key) || notRecreatable(frozen, live) != "" {
 		return Change{}, frozen
 	}
-	want, have, err := p.bothSides(o, live)
+	for _, c := range change.Conflicts {
+		if c.Resolution == ResolutionYielded {
+			return Change{}, fmt.Errorf("%s: %s cannot be left to %s where the object is deleted to be made anew: nobody owns a field of the new one; take it over, or take it out of the stack", key, c.Path, c.Manager)
+		}
+	}
+	change.inheritReplicas(live)
+	want, have, err := p.bothSides(change.first(), live)
 	if err != nil {
 		return Change{}, err
 	}
-	return Change{
-		Object: key, Action: ActionUpdate, Replace: pathsOf(frozen.Fields), Note: loss(frozen, live),
-		Fields: differences(key, have, want),
-		send:   o, pin: pinOf(live), template: isWorkload(key),
-	}, nil
+	change.Action, change.Replace, change.Fields = ActionUpdate, pathsOf(frozen.Fields), differences(key, have, want)
+	change.template, change.force, change.adopt = isWorkload(key), false, nil // there is nothing to take it from
+	p.noteHandOver(&change, live)
+	change.Note = strings.Trim(loss(frozen, live)+"; "+change.Note, "; ")
+	return change, nil
 }
 
 // notRecreatable says why an object is not deleted to be made anew, whatever
@@ -132,54 +141,66 @@ func serviceLoss(live *unstructured.Unstructured, e *ImmutableError) string {
 	return "it is gone for a moment"
 }
 
-// makeWay deletes the objects that are to be made anew, and waits until they
-// are gone. What is created then has nothing to do with them: their uids are
-// forgotten.
-func (x *execution) makeWay(ctx context.Context, todo []*Change) error {
-	var old []*Change
-	for _, c := range todo {
-		if len(c.Replace) > 0 && c.pin.uid != "" {
-			old = append(old, c)
+// makeWay sees to it that the names are free of objects that are made anew: it
+// deletes what has them, unless that is on its way out already, and waits until
+// it is gone, all in one wait. It returns the changes that can be carried out,
+// and has reported the others.
+func (x *execution) makeWay(ctx context.Context, todo []*Change) (free []*Change, err error) {
+	errs, err := x.together(ctx, todo, x.removeOld)
+	uids := map[ObjectKey]string{}
+	for i, c := range todo {
+		if errs[i] == nil && c.awaits != "" {
+			uids[c.Object] = c.awaits
 		}
 	}
-	if len(old) == 0 {
-		return nil
-	}
-	errs := make([]error, len(old))
-	x.each(ctx, old, errs, x.makeWayFor)
-	err := errors.Join(errs...)
-	if err == nil {
-		begun := time.Now()
-		err = x.awaitGone(ctx, old, x.patience)
-		x.patience -= time.Since(begun)
-	}
-	if err != nil {
-		for i, c := range old {
-			if errs[i] == nil {
-				errs[i] = fmt.Errorf("it was deleted to be made anew, and the run stopped before that; apply again")
-			}
-			x.report(c.Object, c.Action, errs[i])
+	left := map[ObjectKey]Health{}
+	if err == nil || x.goesOn(ctx) {
+		stuck, waitErr := x.awaitGone(ctx, uids)
+		for _, h := range stuck {
+			left[h.Object] = h
 		}
-		return err
+		if err = errors.Join(err, waitErr, x.outOfTime(stuck)); waitErr != nil {
+			uids = nil // nothing is known of them
+		}
 	}
-	for _, c := range old {
-		c.pin = pin{}
+	goesOn := err == nil || x.goesOn(ctx)
+	for i, c := range todo {
+		h, stuck := left[c.Object]
+		_, known := uids[c.Object]
+		switch {
+		case errs[i] != nil:
+		case stuck:
+			errs[i] = x.outOfTime([]Health{h})
+		case goesOn && known:
+			free = append(free, c)
+			continue
+		case len(c.Replace) > 0 && c.awaits != "":
+			errs[i] = fmt.Errorf("it was deleted to be made anew, and the run stopped before that; apply again")
+		default:
+			continue // untouched
+		}
+		x.report(c.Object, c.Action, errs[i])
 	}
-	return nil
+	return free, err
 }
 
-// makeWayFor deletes one object that is to be made anew: a workload with its
-// pods, but for a StatefulSet that takes them over.
-func (x *execution) makeWayFor(ctx context.Context, c *Change) error {
+// removeOld deletes an object that is to be made anew: a workload with its
+// pods, but for a StatefulSet that takes them over. It must be what the plan
+// was approved for. What is created then has nothing to do with it: its uid is
+// forgotten.
+func (x *execution) removeOld(ctx context.Context, c *Change) error {
+	if c.awaits != "" {
+		return nil // somebody else did that
+	}
 	if graceEnded(ctx) {
 		return context.Canceled
 	}
-	live, err := x.metadata(ctx, c.Object)
+	live, err := x.engine.cluster.get(ctx, c.Object, c.send.GroupVersionKind().Version)
 	if err != nil {
-		return err
+		return forbidden(describe("read", c.Object, err))
 	}
-	if live != nil && saysKeep(live) {
-		return fmt.Errorf("recreate %s: it is annotated %s", c.Object, AnnotationKeep)
+	if pinOf(live) != c.pin {
+		return fmt.Errorf("recreate %s: it was changed during the run, so that it was not deleted; apply again", c.Object)
 	}
 	policy := metav1.DeletePropagationBackground
 	if stage(c.Object) == stageWorkloads {
@@ -192,7 +213,11 @@ func (x *execution) makeWayFor(ctx context.Context, c *Change) error {
 	if replaced {
 		return fmt.Errorf("recreate %s: it was replaced by somebody else during the run; apply again", c.Object)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	c.awaits, c.pin = c.pin.uid, pin{}
+	return nil
 }
 
 // isReplaced reports an object of a view that is the one from before it was

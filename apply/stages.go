@@ -63,27 +63,51 @@ func (x *execution) applyStage(ctx context.Context, todo []*Change) error {
 }
 
 // applyAll writes objects. After an error what is in flight ends, nothing new
-// begins unless the run keeps going, and all that failed is reported.
+// begins unless the run keeps going, and all that failed is reported. Those that
+// something is in the way of come last: nothing is deleted for the sake of a run
+// that fails elsewhere.
 func (x *execution) applyAll(ctx context.Context, todo []*Change) error {
-	if err := x.makeWay(ctx, todo); err != nil {
+	var free, blocked []*Change
+	for _, c := range todo {
+		if len(c.Replace) > 0 || c.awaits != "" {
+			blocked = append(blocked, c)
+		} else {
+			free = append(free, c)
+		}
+	}
+	_, err := x.together(ctx, free, x.applyObject)
+	if len(blocked) == 0 || err != nil && !x.goesOn(ctx) {
 		return err
 	}
+	free, wayErr := x.makeWay(ctx, blocked)
+	_, freeErr := x.together(ctx, free, x.applyObject)
+	return errors.Join(err, wayErr, freeErr)
+}
+
+// together calls f for changes of one stage and returns what it failed with for
+// each, and all that joined. After an error nothing new begins, unless the run
+// goes on.
+func (x *execution) together(ctx context.Context, todo []*Change, f func(context.Context, *Change) error) ([]error, error) {
 	errs := make([]error, len(todo))
 	err := x.engine.cluster.each(ctx, len(todo), func(groupCtx context.Context, i int) error {
 		// The end of the group must not tear a write of the same stage apart.
 		if groupCtx.Err() != nil {
 			return nil
 		}
-		errs[i] = x.applyObject(ctx, todo[i])
-		if x.run.KeepGoing && !graceEnded(ctx) && x.lock.failure() == nil {
+		if errs[i] = f(ctx, todo[i]); x.goesOn(ctx) {
 			return nil
 		}
 		return errs[i]
 	})
 	if joined := errors.Join(errs...); joined != nil {
-		return joined
+		return errs, joined
 	}
-	return err
+	return errs, err
+}
+
+// goesOn reports whether a run goes on with a stage in which something failed.
+func (x *execution) goesOn(ctx context.Context) bool {
+	return x.run.KeepGoing && !graceEnded(ctx) && x.lock.failure() == nil
 }
 
 // watchJobs begins to watch Jobs before they are made, where the API server may
