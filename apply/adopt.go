@@ -347,7 +347,10 @@ func (x *execution) migrate(ctx context.Context, c *Change) error {
 			{"op": "replace", "path": "/metadata/managedFields", "value": fields},
 			{"op": "replace", "path": "/metadata/resourceVersion", "value": live.GetResourceVersion()},
 		}), patchOptions{})
-		if err != nil && !apierrors.IsConflict(err) {
+		if apierrors.IsConflict(err) {
+			return &movedError{err}
+		}
+		if err != nil {
 			return err
 		}
 	}

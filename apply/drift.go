@@ -13,6 +13,7 @@ import (
 // newest record cannot be read, not all that belongs to the stack is known, and
 // that is an error rather than an answer.
 func (e *Engine) Drift(ctx context.Context) (plan *Plan, revision int, err error) {
+	defer e.cluster.redact.leaving(&err)
 	history, err := e.records.list(ctx)
 	if err != nil {
 		return nil, 0, err

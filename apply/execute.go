@@ -3,6 +3,7 @@ package apply
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -35,13 +36,14 @@ const (
 // writes nothing: no Lease, no revision; only after a run that did not end well
 // it still waits for health and records that. When ctx ends no further write is
 // begun, those in flight get 3 s, and the revision is recorded as interrupted.
-func (e *Engine) Apply(ctx context.Context, plan *Plan, run Run) (*Result, error) {
+func (e *Engine) Apply(ctx context.Context, plan *Plan, run Run) (_ *Result, err error) {
+	defer e.cluster.redact.leaving(&err)
 	if run.Timeout == 0 {
 		run.Timeout = 5 * time.Minute
 	}
 	run.Cause = e.cluster.redact.text(run.Cause)
 	x := &execution{engine: e, plan: plan, run: run, started: time.Now(), result: &Result{Stack: e.stack, Outcomes: []Outcome{}}}
-	err := e.cluster.redact.error(x.start(ctx))
+	err = e.cluster.redact.error(x.start(ctx)) // in the result, too
 	x.result.Duration = Seconds(time.Since(x.started).Round(time.Millisecond))
 	if err != nil {
 		x.result.Error = err.Error()
@@ -369,9 +371,12 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 		}
 		return err
 	})
+	var moved *movedError
 	switch {
 	case err == nil && got.GetDeletionTimestamp() != nil:
 		err = fmt.Errorf("apply %s: it is being deleted%s; apply again when it is gone", c.Object, finalizersText(got))
+	case errors.As(err, &moved):
+		err = fmt.Errorf("apply %s: it changes faster than it can be written; apply again", c.Object)
 	case isUIDMismatch(err):
 		err = fmt.Errorf("apply %s: it was deleted or replaced during the run; apply again", c.Object)
 	case isFieldConflict(err):
@@ -403,10 +408,10 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 // of this run whose answer was lost: then only this stack's manager is on it.
 func (x *execution) createdBefore(ctx context.Context, c *Change, conflict error) (*unstructured.Unstructured, error) {
 	live, err := x.engine.cluster.get(ctx, c.Object, c.send.GroupVersionKind().Version)
-	if err != nil || live == nil || ownEntry(live.GetManagedFields(), x.engine.stack.Manager()) == "" {
-		return nil, conflict
+	if err == nil && (live == nil || ownEntry(live.GetManagedFields(), x.engine.stack.Manager()) == "") {
+		err = conflict
 	}
-	return live, nil
+	return live, err
 }
 
 // write makes one write under the lock: not begun once the run is interrupted

@@ -180,20 +180,20 @@ func (x *execution) send(ctx context.Context, c *Change) (*unstructured.Unstruct
 	cluster := x.engine.cluster
 	o := c.send.DeepCopy()
 	o.SetUID(types.UID(c.pin.uid))
-	for try := 0; c.force && try < 50; try++ {
-		live, err := cluster.get(ctx, c.Object, c.send.GroupVersionKind().Version)
-		if err != nil {
-			return nil, err
-		}
-		if live == nil || pinOf(live) != c.pin {
-			break // changed meanwhile, or an earlier try got through
-		}
-		pinned := o.DeepCopy()
-		pinned.SetResourceVersion(live.GetResourceVersion())
-		got, err := cluster.apply(ctx, pinned, patchOptions{force: true})
-		if !apierrors.IsConflict(err) || isUIDMismatch(err) {
-			return got, err
-		} // else its status has changed since, as it does all the time
+	if !c.force {
+		return cluster.apply(ctx, o, patchOptions{})
 	}
-	return cluster.apply(ctx, o, patchOptions{})
+	live, err := cluster.get(ctx, c.Object, c.send.GroupVersionKind().Version)
+	if err != nil {
+		return nil, err
+	}
+	if live == nil || pinOf(live) != c.pin { // changed meanwhile, or an earlier try got through
+		return cluster.apply(ctx, o, patchOptions{})
+	}
+	o.SetResourceVersion(live.GetResourceVersion())
+	got, err := cluster.apply(ctx, o, patchOptions{force: true})
+	if apierrors.IsConflict(err) && !isUIDMismatch(err) {
+		return nil, &movedError{err}
+	}
+	return got, err
 }

@@ -15,7 +15,8 @@ import (
 //
 // A run that died at its very end may have left two revisions marked as
 // deployed: the higher one is what is live, and what is shown.
-func (e *Engine) History(ctx context.Context) ([]Summary, error) {
+func (e *Engine) History(ctx context.Context) (_ []Summary, err error) {
+	defer e.cluster.redact.leaving(&err)
 	all, err := e.records.list(ctx)
 	live := deployed(all)
 	for i := range all {
@@ -28,7 +29,8 @@ func (e *Engine) History(ctx context.Context) ([]Summary, error) {
 
 // Revision returns a revision with all that it wanted, the data of Secrets
 // included. A record that was damaged or tampered with is an error.
-func (e *Engine) Revision(ctx context.Context, n int) (*Revision, error) {
+func (e *Engine) Revision(ctx context.Context, n int) (_ *Revision, err error) {
+	defer e.cluster.redact.leaving(&err)
 	rev, err := e.records.read(ctx, n)
 	if err != nil {
 		return nil, err
@@ -36,13 +38,14 @@ func (e *Engine) Revision(ctx context.Context, n int) (*Revision, error) {
 	if rev.flaw != nil {
 		return nil, fmt.Errorf("revision %d: %w", n, rev.flaw)
 	}
-	return rev, e.cluster.redact.error(e.records.restore(ctx, rev))
+	return rev, e.records.restore(ctx, rev)
 }
 
 // RollbackTarget returns the revision to go back to when none is named: the
 // last good one that is not what is live now. If the newest run failed, that
 // is the one whose success it followed.
-func (e *Engine) RollbackTarget(ctx context.Context) (int, error) {
+func (e *Engine) RollbackTarget(ctx context.Context) (_ int, err error) {
+	defer e.cluster.redact.leaving(&err)
 	all, err := e.records.list(ctx)
 	if err != nil {
 		return 0, err
@@ -90,7 +93,7 @@ func Stacks(ctx context.Context, config *rest.Config, namespace string) ([]Stack
 // Status tells how the stack is doing: its objects by their live state, and
 // the ways from the world to its pods. A stack without records is ErrNoStack.
 func (e *Engine) Status(ctx context.Context) (_ *Status, err error) {
-	defer func() { err = e.cluster.redact.error(err) }()
+	defer e.cluster.redact.leaving(&err)
 	history, err := e.records.list(ctx)
 	if err != nil {
 		return nil, err

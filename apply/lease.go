@@ -239,7 +239,12 @@ func (l *lock) send(ctx context.Context, lease *v1.Lease, create bool) (got *v1.
 		return got, err
 	}
 	live, getErr := leases.Get(ctx, lease.Name, metav1.GetOptions{})
-	if getErr == nil && l.holds(live) {
+	switch {
+	case apierrors.IsNotFound(getErr): // deleted since
+		return nil, err
+	case getErr != nil:
+		return nil, getErr
+	case l.holds(live):
 		return live, nil
 	}
 	return nil, err

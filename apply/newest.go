@@ -8,7 +8,8 @@ import (
 // Newest returns the newest revision that can be read, whatever became of it,
 // with all that it wanted, the data of Secrets included. A stack without
 // records is ErrNoStack.
-func (e *Engine) Newest(ctx context.Context) (*Revision, error) {
+func (e *Engine) Newest(ctx context.Context) (_ *Revision, err error) {
+	defer e.cluster.redact.leaving(&err)
 	history, err := e.records.list(ctx)
 	if err != nil {
 		return nil, err

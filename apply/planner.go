@@ -15,11 +15,12 @@ import (
 // Plan finds out what it takes to make the stack what the target says. It
 // only reads (and sends dry-runs). Any failure to find out is an error: a plan
 // never takes an object it could not read for one that is in order.
-func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
+func (e *Engine) Plan(ctx context.Context, target Target) (_ *Plan, err error) {
+	defer e.cluster.redact.leaving(&err)
 	e.cluster.redact.learn(target.Objects...)
 	plan, err := e.plan(ctx, target)
 	if err != nil {
-		return nil, e.cluster.redact.error(err)
+		return nil, err
 	}
 	e.cluster.redact.plan(plan)
 	return plan, nil
@@ -51,7 +52,7 @@ func (e *Engine) plan(ctx context.Context, target Target) (*Plan, error) {
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.cluster.follow(func() error { return p.observe(ctx) }); err != nil {
+	if err := p.observe(ctx); err != nil {
 		return nil, err
 	}
 	if err := p.recallFinished(ctx); err != nil {
@@ -322,7 +323,7 @@ func (p *planner) observe(ctx context.Context) error {
 	err := p.engine.cluster.each(ctx, len(todo), func(ctx context.Context, i int) error {
 		list, err := p.engine.cluster.listMetadata(ctx, todo[i].resource, todo[i].namespace, labelled(p.engine.stack.selector()))
 		lists[i] = list
-		if apierrors.IsNotFound(err) { // its kind went since it was looked up
+		if apierrors.IsNotFound(err) { // its kind went, or moved to another version: what is on record is read one by one
 			p.engine.cluster.mapper.Reset()
 			return nil
 		}

@@ -28,7 +28,8 @@ type Record struct {
 
 // Record returns a revision for reading. One whose content is damaged or was
 // tampered with is an error. The data of Secrets are not read.
-func (e *Engine) Record(ctx context.Context, n int) (*Record, error) {
+func (e *Engine) Record(ctx context.Context, n int) (_ *Record, err error) {
+	defer e.cluster.redact.leaving(&err)
 	rev, err := e.records.read(ctx, n)
 	if err != nil {
 		return nil, err

@@ -320,7 +320,11 @@ func (r *records) post(ctx context.Context, secret *v1.Secret) error {
 		if attempt == 1 || !apierrors.IsAlreadyExists(err) {
 			return err
 		}
-		if live, getErr := r.getIn(ctx, secret.Namespace, secret.Name); getErr == nil && live != nil && same(live, secret) {
+		live, getErr := r.getIn(ctx, secret.Namespace, secret.Name)
+		switch {
+		case getErr != nil:
+			return getErr
+		case live != nil && same(live, secret):
 			return nil
 		}
 		return err

@@ -380,6 +380,10 @@ func (r *redactor) result(x *Result) {
 	x.Error = r.text(x.Error)
 }
 
+// leaving makes the error that a method of the engine ends with say nothing
+// secret. Each that has one defers it.
+func (r *redactor) leaving(err *error) { *err = r.error(*err) }
+
 // error returns an error that says nothing secret and unwraps to the given one.
 // Errors whose parts are shown one by one are cleaned themselves.
 func (r *redactor) error(err error) error {

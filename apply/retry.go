@@ -18,7 +18,8 @@ import (
 // There is one policy for what is sent again, and when. The transport follows
 // it for what changes nothing (reads and dry-runs), [retry] for writes: each of
 // them has its own way to find out that an earlier try succeeded whose answer
-// was lost. Only what may pass by itself is tried again, for as long as the
+// was lost. What a write reads on its way is repeated with it, and only so: there
+// is one layer that repeats a request. Only what may pass by itself is tried again, for as long as the
 // patience lasts; the request time-out bounds one try. client-go repeats
 // nothing: the transport keeps from it what would make it.
 
@@ -67,8 +68,9 @@ func retry(ctx context.Context, patience time.Duration, f func(context.Context) 
 		again bool
 		start = time.Now()
 	)
+	repeated := context.WithValue(ctx, repeatedKey{}, true)
 	for {
-		err := f(ctx)
+		err := f(repeated)
 		switch {
 		case err == nil:
 			return nil
@@ -93,6 +95,11 @@ func retry(ctx context.Context, patience time.Duration, f func(context.Context) 
 	}
 }
 
+type repeatedKey struct{}
+
+// isRepeated reports a context whose requests are repeated by [retry].
+func isRepeated(ctx context.Context) bool { return ctx.Value(repeatedKey{}) != nil }
+
 // retriedError is the failure of the last of several tries, which would hide
 // why there was more than one.
 type retriedError struct{ last, first error }
@@ -107,10 +114,18 @@ type notServedError struct{ err error }
 func (e *notServedError) Error() string { return e.err.Error() }
 func (e *notServedError) Unwrap() error { return e.err }
 
+// movedError is the refusal of a write that was meant for the very state of an
+// object that was read before. Its status moves it all the time.
+type movedError struct{ err error }
+
+func (e *movedError) Error() string { return e.err.Error() }
+func (e *movedError) Unwrap() error { return e.err }
+
 // isTransient reports a failure that may pass by itself.
 func isTransient(err error) bool {
 	var (
 		notServed *notServedError
+		moved     *movedError
 		fenced    *fencedError
 		answer    *AnswerError
 		way       *wayError
@@ -118,7 +133,7 @@ func isTransient(err error) bool {
 	switch {
 	case err == nil:
 		return false
-	case errors.As(err, &notServed), errors.As(err, &fenced):
+	case errors.As(err, &notServed), errors.As(err, &moved), errors.As(err, &fenced):
 		return true
 	case errors.As(err, &answer):
 		return transientCode(answer.Code)

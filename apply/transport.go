@@ -19,7 +19,8 @@ import (
 // apiTransport is what every request of the engine goes through. It makes of an
 // answer either one of the API server or an error: a body that ends too early,
 // the page of a load balancer and a connection that hangs are failures, not
-// answers. It repeats reads and dry-runs by the policy of retry.go, sends a
+// answers. It repeats reads and dry-runs by the policy of retry.go, unless they
+// are part of a write that is repeated, sends a
 // request whose credentials were refused once more, and ends watches.
 type apiTransport struct {
 	next    http.RoundTripper
@@ -44,7 +45,7 @@ func (t *apiTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		first      string
 		b          backoff
 		begun      = time.Now()
-		idempotent = !changes(r)
+		idempotent = !changes(r) && !isRepeated(r.Context())
 		again      bool // a permanent failure was given its second try
 	)
 	for {

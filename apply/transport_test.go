@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"syscall"
 	"testing"
 	"time"
@@ -105,5 +106,45 @@ func TestAdmissionIsRecognised(t *testing.T) {
 		if got := admissionOf(&metav1.Status{Code: 500, Message: message}); got != want {
 			t.Errorf("%s: %s", message, fmt.Sprintf("%+v", got))
 		}
+	}
+}
+
+// answering is a transport that answers each request by itself.
+type answering func(*http.Request) (*http.Response, error)
+
+func (f answering) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestOneLayerRepeats: what a write reads on its way fails once for each try of
+// the write, and is not tried again by the transport as a read alone is.
+func TestOneLayerRepeats(t *testing.T) {
+	reads := 0
+	transport := &apiTransport{timeout: time.Second, next: answering(func(*http.Request) (*http.Response, error) {
+		reads++
+		return nil, syscall.ECONNRESET
+	})}
+	read := func(ctx context.Context) error {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://cluster/api/v1/secrets", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := transport.RoundTrip(r)
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err
+	}
+	writes := 0
+	err := retry(t.Context(), time.Second, func(ctx context.Context) error {
+		writes++
+		return read(ctx)
+	})
+	if err == nil || writes < 2 || reads != writes {
+		t.Errorf("%d tries of a write made %d reads: %v", writes, reads, err)
+	}
+	reads = 0
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := read(ctx); err == nil || reads < 2 {
+		t.Errorf("a read alone was tried %d times: %v", reads, err)
 	}
 }

@@ -37,7 +37,8 @@ const (
 )
 
 // Lock returns who holds the lock of the stack; nil when nobody does.
-func (e *Engine) Lock(ctx context.Context) (*Lock, error) {
+func (e *Engine) Lock(ctx context.Context) (_ *Lock, err error) {
+	defer e.cluster.redact.leaving(&err)
 	lease, err := e.readLease(ctx)
 	if err != nil || lease == nil || free(lease) {
 		return nil, err
@@ -70,7 +71,8 @@ func (p process) state() ProcessState {
 // A run that still works must have noticed before the next one writes. So the
 // lock is not freed at once but held for its [Lock.Notice], unless its process
 // is known to be dead.
-func (e *Engine) Unlock(ctx context.Context, found *Lock, run Run) error {
+func (e *Engine) Unlock(ctx context.Context, found *Lock, run Run) (err error) {
+	defer e.cluster.redact.leaving(&err)
 	l := e.newLock(verbUnlock, run)
 	for {
 		lease, err := e.readLease(ctx)

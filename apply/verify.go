@@ -18,7 +18,8 @@ import (
 //
 // What cannot be read is an error, so a verification that is returned looked
 // at everything. A stack without records is ErrNoStack.
-func (e *Engine) Verify(ctx context.Context) (*Verification, error) {
+func (e *Engine) Verify(ctx context.Context) (_ *Verification, err error) {
+	defer e.cluster.redact.leaving(&err)
 	history, err := e.records.list(ctx)
 	if err != nil {
 		return nil, err
