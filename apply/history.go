@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 )
@@ -73,6 +74,10 @@ func Stacks(ctx context.Context, config *rest.Config, namespace string) ([]Stack
 	if err != nil {
 		return nil, forbidden(fmt.Errorf("list stacks: %w", err))
 	}
+	outcomes, err := c.listMetadata(ctx, secretsResource, namespace, metav1.ListOptions{FieldSelector: "type=" + typeOutcome})
+	if err != nil {
+		return nil, forbidden(fmt.Errorf("list stacks: %w", err))
+	}
 	found := map[Stack][]Summary{}
 	for i := range secrets {
 		s := &secrets[i]
@@ -81,8 +86,22 @@ func Stacks(ctx context.Context, config *rest.Config, namespace string) ([]Stack
 			found[stack] = append(found[stack], summaryOf(stack, n, s))
 		}
 	}
+	for i := range outcomes {
+		o := &outcomes[i]
+		name, n, ok := parseIndexName(strings.TrimSuffix(o.Name, outcomeSuffix))
+		stack := Stack{Namespace: o.Namespace, Name: name}
+		if ok && !slices.ContainsFunc(found[stack], func(s Summary) bool { return s.Revision == n }) {
+			// An index that was deleted, or a run between the two lists: look closer.
+			if found[stack], err = (&records{stack: stack, cluster: c}).list(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
 	stacks := make([]StackSummary, 0, len(found))
 	for stack, all := range found {
+		if len(all) == 0 {
+			continue
+		}
 		slices.SortFunc(all, func(a, b Summary) int { return a.Revision - b.Revision })
 		stacks = append(stacks, StackSummary{Stack: stack, Latest: *newest(all), Deployed: deployed(all)})
 	}

@@ -100,7 +100,8 @@ type planner struct {
 
 // load finds the newest revision that can be read. A corrupt one is passed
 // over: its number counts, its content is as if it had never been written, so
-// that every object is compared in full.
+// that every object is compared in full. Only what its outcome says was sent is
+// remembered, since it may have to go.
 func (p *planner) load(ctx context.Context) error {
 	if last := newest(p.history); last != nil {
 		p.plan.Base = last.Revision
@@ -109,8 +110,13 @@ func (p *planner) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range corrupt {
+	for _, n := range slices.Backward(corrupt) { // oldest first
 		p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf("the record of revision %d is corrupt and was passed over", n))
+		sent, err := p.engine.records.sentBy(ctx, n)
+		if err != nil {
+			return err
+		}
+		base.remember(sent)
 	}
 	p.base, p.incomplete = base, len(corrupt) > 0
 	if p.plan.key = base.key; len(p.plan.key) == 0 {

@@ -87,13 +87,9 @@ func (r *records) readOutcome(ctx context.Context, rev *Revision, run string) (*
 	if err != nil || secret == nil {
 		return nil, err
 	}
-	var out outcome
-	o, err := r.open(ctx, secret, typeOutcome)
+	o, out, err := r.openOutcome(ctx, secret)
 	if err == nil && o.Run != run {
 		err = corrupt("it is of another run")
-	}
-	if err == nil {
-		out, err = partOf[outcome](o, partOutcome)
 	}
 	switch newer := (*NewerRecordError)(nil); {
 	case errors.Is(err, errCorrupt), errors.As(err, &newer):
@@ -116,6 +112,50 @@ func (r *records) readOutcome(ctx context.Context, rev *Revision, run string) (*
 		}
 	}
 	return &o.Summary, nil
+}
+
+// sentBy returns what the run of a revision sent, by its outcome alone: nothing
+// if that cannot be read either.
+func (r *records) sentBy(ctx context.Context, n int) ([]item, error) {
+	secret, err := r.get(ctx, r.outcomeName(n))
+	if err != nil || secret == nil {
+		return nil, err
+	}
+	_, out, err := r.openOutcome(ctx, secret)
+	if newer := (*NewerRecordError)(nil); errors.Is(err, errCorrupt) || errors.As(err, &newer) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var items []item
+	for _, s := range out.Sent {
+		items = append(items, item{ObjectKey: s.ObjectKey, UID: s.UID})
+	}
+	return items, nil
+}
+
+// remember adds objects to the inventory that a newer run sent.
+func (rev *Revision) remember(items []item) {
+	at := map[ObjectKey]int{}
+	for j := range rev.inventory {
+		at[rev.inventory[j].ObjectKey] = j
+	}
+	for _, i := range items {
+		if j, ok := at[i.ObjectKey]; ok {
+			rev.inventory[j].UID = i.UID
+		} else {
+			rev.inventory = append(rev.inventory, i)
+		}
+	}
+}
+
+// openOutcome proves and reads the outcome of a revision.
+func (r *records) openOutcome(ctx context.Context, secret *v1.Secret) (o *opened, out outcome, err error) {
+	if o, err = r.open(ctx, secret, typeOutcome); err == nil {
+		out, err = partOf[outcome](o, partOutcome)
+	}
+	return o, out, err
 }
 
 // newestReadable returns the newest revision that can be read, an empty one when

@@ -110,13 +110,14 @@ var revisions = metav1.ListOptions{FieldSelector: "type=" + typeRevision}
 // list returns the summaries of all revisions, oldest first. The number of a
 // revision is in its name, so that a record whose content is damaged, or that
 // was made anew with another type, still counts: by its labels, or because it
-// has the name that comes next.
+// has the name that comes next. So does one whose index was deleted, as long as
+// its outcome is there: what it alone listed must not be forgotten.
 func (r *records) list(ctx context.Context) ([]Summary, error) {
 	found := make([][]metav1.PartialObjectMetadata, 2)
 	err := r.cluster.each(ctx, 2, func(ctx context.Context, i int) (err error) {
 		by := revisions
 		if i == 1 {
-			by = labelled(fmt.Sprintf("%s=revision,%s=%s,%s=%s", labelRecord, labelRecordOf, r.stack.Name, labelRecordNS, r.stack.Namespace))
+			by = labelled(fmt.Sprintf("%s in (revision,outcome),%s=%s,%s=%s", labelRecord, labelRecordOf, r.stack.Name, labelRecordNS, r.stack.Namespace))
 			by.FieldSelector = "type!=" + typeRevision // a revision that was recorded between the two lists is none of these
 		}
 		found[i], err = r.cluster.listMetadata(ctx, secretsResource, r.stack.Namespace, by)
@@ -126,12 +127,18 @@ func (r *records) list(ctx context.Context) ([]Summary, error) {
 		return nil, forbidden(fmt.Errorf("read the history of %s: %w", r.stack, err))
 	}
 	seen := map[int]bool{}
+	var ended []int // whose outcome is there
 	all := make([]Summary, 0, len(found[0]))
 	for i, secrets := range found {
 		for j := range secrets {
 			o := &secrets[j]
-			stack, n, ok := parseIndexName(o.Name)
+			name, isOutcome := strings.CutSuffix(o.Name, outcomeSuffix)
+			stack, n, ok := parseIndexName(name)
 			if !ok || stack != r.stack.Name || seen[n] {
+				continue
+			}
+			if isOutcome {
+				ended = append(ended, n)
 				continue
 			}
 			seen[n] = true
@@ -142,13 +149,25 @@ func (r *records) list(ctx context.Context) ([]Summary, error) {
 			all = append(all, s)
 		}
 	}
+	for _, n := range ended {
+		if seen[n] {
+			continue
+		}
+		outcome, err := r.withoutIndex(ctx, n)
+		if err != nil {
+			return nil, forbidden(fmt.Errorf("read the history of %s: %w", r.stack, err))
+		}
+		if outcome != nil {
+			seen[n], all = true, append(all, corruptSummary(n, outcome, "its index was deleted, only its outcome is left"))
+		}
+	}
 	slices.SortFunc(all, func(a, b Summary) int { return a.Revision - b.Revision })
 	for {
 		n := 1
 		if last := newest(all); last != nil {
 			n = last.Revision + 1
 		}
-		foreign, err := r.foreign(ctx, n)
+		foreign, err := r.named(ctx, r.indexName(n), "type!="+typeRevision)
 		if err != nil {
 			return nil, forbidden(fmt.Errorf("read the history of %s: %w", r.stack, err))
 		}
@@ -163,12 +182,22 @@ func (r *records) list(ctx context.Context) ([]Summary, error) {
 
 const notOfType = "it is not of type " + typeRevision
 
-// foreign returns the Secret that has the name of a revision, and neither its
-// type nor its labels; nil when there is none. No selector finds it but its name,
-// and that takes no permission but to list.
-func (r *records) foreign(ctx context.Context, n int) (metav1.Object, error) {
+// withoutIndex returns the outcome of a revision that has no index; nil when
+// there is an index, or no outcome either. It asks again, in this order: a run
+// that removes a revision removes its outcome first.
+func (r *records) withoutIndex(ctx context.Context, n int) (outcome metav1.Object, err error) {
+	index, err := r.named(ctx, r.indexName(n), "")
+	if err != nil || index != nil {
+		return nil, err
+	}
+	return r.named(ctx, r.outcomeName(n), "type="+typeOutcome)
+}
+
+// named returns the Secret of a name whose fields match a selector; nil when
+// there is none. This takes no permission but to list.
+func (r *records) named(ctx context.Context, name, selector string) (metav1.Object, error) {
 	found, err := r.cluster.listMetadata(ctx, secretsResource, r.stack.Namespace, metav1.ListOptions{
-		FieldSelector: fmt.Sprintf("metadata.name=%s,type!=%s", r.indexName(n), typeRevision),
+		FieldSelector: strings.TrimSuffix("metadata.name="+name+","+selector, ","),
 	})
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -266,6 +295,8 @@ func (r *records) missing(ctx context.Context, n int) error {
 	switch {
 	case last == nil:
 		return fmt.Errorf("%s: %w", r.stack, ErrNoStack)
+	case slices.ContainsFunc(all, func(s Summary) bool { return s.Revision == n && s.Status == StatusCorrupt }):
+		return fmt.Errorf("revision %d: %w", n, corrupt("its index was deleted"))
 	case n < 1 || n > last.Revision:
 		return fmt.Errorf("there is no revision %d of %s, the newest is %d", n, r.stack, last.Revision)
 	}

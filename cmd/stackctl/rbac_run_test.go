@@ -31,9 +31,9 @@ type rbacCase struct {
 var rbacCases = []rbacCase{
 	{"history, list", []string{"history", "shop"}, 0, false, resetToA},
 	{"history, list", []string{"list"}, 0, false, resetToA},
-	{"history show, history diff", []string{"history", "show", "shop", "1"}, 0, false, resetToA},
-	{"history show, history diff", []string{"history", "diff", "shop", "1", "1"}, 0, false, resetToA},
-	{"history verify", []string{"history", "verify", "shop"}, 0, false, resetToA},
+	{"history show, history diff, history verify", []string{"history", "show", "shop", "1"}, 0, false, resetToA},
+	{"history show, history diff, history verify", []string{"history", "diff", "shop", "1", "1"}, 0, false, resetToA},
+	{"history show, history diff, history verify", []string{"history", "verify", "shop"}, 0, false, resetToA},
 	{"status", []string{"status", "shop"}, 6, false, resetToDrift},
 	{"status", []string{"status", "shop"}, 6, true, resetToCrash},
 	{"diff, drift", []string{"diff", "-f", "b.yaml"}, 1, false, resetToA},

@@ -82,8 +82,7 @@ func (p permission) rights() []right { return slices.Concat(p.needs...) }
 var permissions = []permission{
 	{"validate, render", nil},
 	{"history, list", [][]right{rights(8, "list", secretsKind)}},
-	{"history show, history diff", [][]right{rights(8, "get", secretsKind)}},
-	{"history verify", [][]right{rights(8, "get list", secretsKind)}},
+	{"history show, history diff, history verify", [][]right{rights(8, "get list", secretsKind)}},
 	{"status", [][]right{
 		rights(8, "get list", secretsKind), rights(8, "get", leasesKind), rights(8, "get list", stackKinds...), rights(8, "list", podsKind, setsKind),
 		rights(0, "list", eventsKind, claimsKind), rights(0, "get", logsKind),
