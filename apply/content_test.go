@@ -63,10 +63,8 @@ func TestConfigIsKeptWhileItIsUsed(t *testing.T) {
 
 	before := s.writes()
 	s.rollback(1)
-	for _, line := range s.plane.Requests(s) {
-		if strings.Contains(line, "/configmaps/settings-") && strings.Contains(line, `"verb":"create"`) {
-			t.Errorf("the rollback made a ConfigMap: %s", line)
-		}
+	for _, line := range s.plane.Requests(s, "/configmaps/settings-", `"verb":"create"`) {
+		t.Errorf("the rollback made a ConfigMap: %s", line)
 	}
 	if s.writes() == before {
 		t.Error("the rollback wrote nothing")
@@ -113,15 +111,7 @@ func TestSpareConfigCountsForNoGuard(t *testing.T) {
 // does a plan that changes nothing.
 func TestSpareConfigCostsNothing(t *testing.T) {
 	s := newStory(t)
-	asked := func() int {
-		n := 0
-		for _, line := range s.plane.Requests(s) {
-			if strings.Contains(line, "story/"+s.stack.Namespace) && strings.Contains(line, "controllerrevisions") {
-				n++
-			}
-		}
-		return n
-	}
+	asked := func() int { return len(s.plane.Requests(s, "story/"+s.stack.Namespace, "controllerrevisions")) }
 	s.apply(s.configMap("a", "1"), s.configMap("b", "1"))
 	s.apply(s.configMap("b", "2"), s.settings("x"))
 	s.apply(s.configMap("b", "2"), s.settings("y"))

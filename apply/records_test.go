@@ -72,12 +72,13 @@ func (l *ledger) asked() []string {
 	return all
 }
 
-// objects makes a stack of n objects; the one that changed has another value.
-func (l *ledger) objects(n, changed int, value string) []*unstructured.Unstructured {
+// objects makes a stack of n objects of a size; the one that changed has another
+// value.
+func (l *ledger) objects(n, size, changed int, value string) []*unstructured.Unstructured {
 	var all []*unstructured.Unstructured
-	random := fmt.Sprintf("%x", noise(n*300))
+	random := fmt.Sprintf("%x", noise(n*size/2))
 	for i := range n {
-		data := map[string]any{"key": random[i*600 : (i+1)*600], "value": "a usual value, as most have it"}
+		data := map[string]any{"key": random[i*size : (i+1)*size], "value": "a usual value, as most have it"}
 		if i == changed {
 			data["value"] = value
 		}
@@ -161,8 +162,8 @@ func (l *ledger) verified() *Verification {
 func TestALargeStackIsNoBurden(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	const objects, revisions = 6000, 5
-	l.release(1, l.objects(objects, -1, ""), nil)
+	const objects, size, revisions = 1200, 3000, 3
+	l.release(1, l.objects(objects, size, -1, ""), nil)
 	first := len(l.chunks())
 	rev, err := l.engine.records.read(t.Context(), 1)
 	if err != nil || len(rev.Objects) != objects || rev.flaw != nil {
@@ -173,7 +174,7 @@ func TestALargeStackIsNoBurden(t *testing.T) {
 	}
 	for n := 2; n <= revisions; n++ {
 		l.asked()
-		l.release(n, l.objects(objects, n*1000, fmt.Sprint("value ", n)), rev.chunks)
+		l.release(n, l.objects(objects, size, n*300, fmt.Sprint("value ", n)), rev.chunks)
 		posts := 0
 		for _, a := range l.asked() {
 			if strings.HasPrefix(a, "POST") {
@@ -202,7 +203,7 @@ func TestALargeStackIsNoBurden(t *testing.T) {
 
 	// A run that is killed between chunks and index leaves garbage only.
 	l.refuse = "POST /api/v1/namespaces/" + l.engine.stack.Namespace + "/secrets"
-	if err := l.engine.records.create(t.Context(), l.draft(revisions+1, l.objects(objects, 1, "x"))); err == nil {
+	if err := l.engine.records.create(t.Context(), l.draft(revisions+1, l.objects(objects, size, 1, "x"))); err == nil {
 		t.Error("the record was written")
 	}
 	l.refuse = ""
@@ -270,7 +271,7 @@ func TestOneOfManyWinsANumber(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	const runs = 32
-	objects := l.objects(1, -1, "")
+	objects := l.objects(1, 600, -1, "")
 	race := func(try func(i int) error) (won int) {
 		var wait sync.WaitGroup
 		var mu sync.Mutex
@@ -325,7 +326,7 @@ func TestOrderIsByNumber(t *testing.T) {
 	l := newLedger(t)
 	year := 365 * 24 * time.Hour
 	for i, skew := range []time.Duration{year, -year, 0, year, -year} {
-		d := l.draft(i+1, l.objects(1, 0, fmt.Sprint(i)))
+		d := l.draft(i+1, l.objects(1, 600, 0, fmt.Sprint(i)))
 		d.summary.CreatedAt = d.summary.CreatedAt.Add(skew)
 		if err := l.engine.records.create(t.Context(), d); err != nil {
 			t.Fatal(err)

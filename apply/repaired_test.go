@@ -14,7 +14,7 @@ func TestTwoMarkedDeployed(t *testing.T) {
 	l := newLedger(t)
 	ctx := t.Context()
 	for n := 1; n <= 2; n++ {
-		d := l.draft(n, l.objects(1, -1, ""))
+		d := l.draft(n, l.objects(1, 600, -1, ""))
 		if err := l.engine.records.create(ctx, d); err != nil {
 			t.Fatal(err)
 		}

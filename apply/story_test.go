@@ -207,7 +207,7 @@ func (s *story) want(what, got, want string) {
 func (s *story) writes() int {
 	s.Helper()
 	n := 0
-	for _, line := range s.plane.Requests(s) {
+	for _, line := range s.plane.Requests(s, `"story/`+s.stack.Namespace+`"`) {
 		var e struct {
 			Verb, UserAgent, RequestURI, Stage string
 		}

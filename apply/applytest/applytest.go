@@ -146,12 +146,35 @@ func (p *Plane) Kubectl(t testing.TB, args ...string) string {
 // begins a new file of that name when it is large.
 func (p *Plane) AuditLog() string { return filepath.Join(p.dir, "audit.log") }
 
-// Requests returns the audit log's lines of finished requests so far.
-func (p *Plane) Requests(t testing.TB) []string {
+// Requests returns the audit log's lines of finished requests so far that have
+// all the given texts in them. The log is that of all tests of the package, and
+// long: name what the requests have in common, such as a namespace.
+func (p *Plane) Requests(t testing.TB, having ...string) []string {
 	t.Helper()
-	b, err := os.ReadFile(p.AuditLog())
+	file, err := os.Open(p.AuditLog())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Split(strings.TrimSpace(string(b)), "\n")
+	defer file.Close()
+	var lines []string
+	scanner := bufio.NewScanner(file)
+	scanner.Buffer(nil, 16<<20)
+	for scanner.Scan() {
+		if hasAll(scanner.Bytes(), having) {
+			lines = append(lines, scanner.Text())
+		}
+	}
+	if err := scanner.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+func hasAll(line []byte, texts []string) bool {
+	for _, text := range texts {
+		if !bytes.Contains(line, []byte(text)) {
+			return false
+		}
+	}
+	return true
 }

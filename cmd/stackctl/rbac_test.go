@@ -392,7 +392,7 @@ func (w *rbacWorld) state() string {
 func (w *rbacWorld) used(user string) map[string]bool {
 	w.Helper()
 	all := map[string]bool{}
-	for _, line := range w.plane.Requests(w) {
+	for _, line := range w.plane.Requests(w, `"`+w.namespace+`"`, `"`+user+`"`) {
 		var e struct {
 			Verb             string
 			ImpersonatedUser struct{ Username string }
