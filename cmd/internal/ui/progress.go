@@ -46,14 +46,14 @@ type Progress struct {
 	board   board
 	pending []string // lines to write once, for good
 
-	wake, closing, closed chan struct{}
+	wake, urgent, closing, closed chan struct{}
 }
 
 // NewProgress starts showing a run on w. [Progress.Close] ends it.
 func NewProgress(w io.Writer, o ProgressOptions) *Progress {
 	p := &Progress{
 		w: w, o: o, board: newBoard(o),
-		wake: make(chan struct{}, 1), closing: make(chan struct{}), closed: make(chan struct{}),
+		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), closing: make(chan struct{}), closed: make(chan struct{}),
 	}
 	go p.show()
 	return p
@@ -67,12 +67,17 @@ func (p *Progress) Event(e apply.Event) {
 	p.poke()
 }
 
-// Note writes a line of ours between the lines of the run.
+// Note writes a line of ours between the lines of the run, without waiting for
+// the next frame to be due: the process may end before that.
 func (p *Progress) Note(line string) {
 	p.mu.Lock()
 	p.pending = append(p.pending, Clean(line))
 	p.mu.Unlock()
 	p.poke()
+	select {
+	case p.urgent <- struct{}{}:
+	default:
+	}
 }
 
 // Close writes what is left; the last state of a block stays on the screen.
@@ -104,6 +109,7 @@ func (p *Progress) show() {
 		p.draw(false)
 		select { // at most one frame in each interval
 		case <-time.After(frameEvery):
+		case <-p.urgent:
 		case <-p.closing:
 		}
 	}

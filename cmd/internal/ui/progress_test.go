@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"stackctl.dev/stackctl/apply"
@@ -210,6 +211,24 @@ func TestProgressNeverBlocks(t *testing.T) {
 			t.Errorf("live %v: output is lost: %s", live, w.got.String())
 		}
 	}
+}
+
+// TestANoteIsWrittenAtOnce: it waits for no frame, and the clock stands still.
+func TestANoteIsWrittenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		o := rolloutOptions(&begun)
+		var out bytes.Buffer
+		p := NewProgress(&out, o)
+		for _, line := range []string{"first", "second", "third"} {
+			p.Note(line)
+			synctest.Wait()
+			if !strings.Contains(out.String(), line) || !time.Now().Equal(begun) {
+				t.Errorf("after %s: %q", time.Since(begun), out.String())
+			}
+		}
+		p.Close()
+	})
 }
 
 // terminal simulates what ui uses of one: lines, cursor up, clear to the end
