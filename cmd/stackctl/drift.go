@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackctl.dev/stackctl/apply"
 	"stackctl.dev/stackctl/cmd/internal/ui"
 )
 
@@ -40,13 +41,13 @@ written, and no value of a Secret is shown.` + refLong + exitCodes("1 there is d
 }
 
 func runDrift(ctx context.Context, e *env, o driftOptions) error {
-	s, err := o.open(ctx, e, o.args)
+	var revision int
+	s, plan, err := ask(ctx, e, &o.refFlags, o.args, func(engine *apply.Engine, ctx context.Context) (plan *apply.Plan, err error) {
+		plan, revision, err = engine.Drift(ctx)
+		return plan, err
+	})
 	if err != nil {
 		return err
-	}
-	plan, revision, err := s.engine.Drift(ctx)
-	if err != nil {
-		return s.wrap(err)
 	}
 	diff := ui.Diff{Plan: plan, Context: s.context, Drift: revision}
 	if err := ui.WriteDiff(e.stdout, o.output.value, diff, e.options(e.stdout)); err != nil {

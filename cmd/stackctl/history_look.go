@@ -216,13 +216,9 @@ Secrets in the namespace can forge a history that is consistent in itself.` + re
 }
 
 func runHistoryVerify(ctx context.Context, e *env, o historyVerifyOptions) error {
-	s, err := o.open(ctx, e, o.args)
+	_, v, err := ask(ctx, e, &o.refFlags, o.args, (*apply.Engine).Verify)
 	if err != nil {
 		return err
-	}
-	v, err := s.engine.Verify(ctx)
-	if err != nil {
-		return s.wrap(err)
 	}
 	if err := ui.WriteVerification(e.stdout, o.output.value, v, e.options(e.stdout)); err != nil {
 		return err

@@ -311,3 +311,15 @@ func (f *refFlags) open(ctx context.Context, e *env, args []string) (*session, e
 	}
 	return all[0], nil
 }
+
+// ask opens the session of the stack that the arguments name, and reads one
+// thing about it.
+func ask[T any](ctx context.Context, e *env, f *refFlags, args []string, read func(*apply.Engine, context.Context) (T, error)) (s *session, answer T, err error) {
+	if s, err = f.open(ctx, e, args); err != nil {
+		return nil, answer, err
+	}
+	if answer, err = read(s.engine, ctx); err != nil {
+		return nil, answer, s.wrap(err)
+	}
+	return s, answer, nil
+}

@@ -42,13 +42,9 @@ the pods, and who holds the lock.` + refLong + exitCodes(exitUsage, "3 the clust
 }
 
 func runStatus(ctx context.Context, e *env, o statusOptions) error {
-	s, err := o.open(ctx, e, o.args)
+	s, status, err := ask(ctx, e, &o.refFlags, o.args, (*apply.Engine).Status)
 	if err != nil {
 		return err
-	}
-	status, err := s.engine.Status(ctx)
-	if err != nil {
-		return s.wrap(err)
 	}
 	if o.output.value != "table" {
 		err = encode(e.stdout, o.output.value, status)

@@ -50,13 +50,9 @@ no error.` + refLong + exitCodes("2 a flag or file is wrong, or -y is missing; n
 }
 
 func runUnlock(ctx context.Context, e *env, o unlockOptions) error {
-	s, err := o.open(ctx, e, o.args)
+	s, lock, err := ask(ctx, e, &o.refFlags, o.args, (*apply.Engine).Lock)
 	if err != nil {
 		return err
-	}
-	lock, err := s.engine.Lock(ctx)
-	if err != nil {
-		return s.wrap(err)
 	}
 	if o.output.value == "json" {
 		err = ui.WriteJSON(e.stdout, struct {
