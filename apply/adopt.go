@@ -50,7 +50,7 @@ func (p *planner) adoption(key ObjectKey, owner string) *adoption {
 // halfAdopted reports an object that an earlier run, which died, made the
 // stack's but for the labels: its uid is on record, and the other stack has no
 // field of it any more.
-func (p *planner) halfAdopted(live *unstructured.Unstructured) bool {
+func (p *planner) halfAdopted(live metav1.Object) bool {
 	labels, ours := live.GetLabels(), p.engine.stack.Manager()
 	other := Stack{Namespace: labels[LabelNamespace], Name: labels[LabelStack]}.Manager()
 	fields := live.GetManagedFields()
@@ -331,7 +331,10 @@ func (x *execution) migrate(ctx context.Context, c *Change) error {
 		if err != nil {
 			return err
 		}
-		if live == nil || pinOf(live) != c.pin {
+		if live == nil && c.Deferred {
+			return &notServedError{fmt.Errorf("%s is not to be found", c.Object)}
+		}
+		if live == nil || !c.pin.holds(live) {
 			return nil // an earlier try has done it all, or sending it will say what is wrong
 		}
 		fields, some := c.adopt.migrate(live, x.engine.stack.Manager(), c.send.GetAPIVersion())
@@ -356,8 +359,12 @@ func (x *execution) migrate(ctx context.Context, c *Change) error {
 	}
 }
 
-// confirmAdoption makes sure that the second step does what was approved.
+// confirmAdoption makes sure that the second step does what was approved: of an
+// object that could not be previewed, whatever it is.
 func (x *execution) confirmAdoption(ctx context.Context, c *Change, live *unstructured.Unstructured) error {
+	if c.Deferred {
+		return nil
+	}
 	cluster := x.engine.cluster
 	merged, err := cluster.apply(ctx, withUID(c.send, live), patchOptions{dryRun: true, force: c.force})
 	if err != nil {

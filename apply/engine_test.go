@@ -272,8 +272,28 @@ func TestANewVersionOfAKindTakesNothingOver(t *testing.T) {
 			t.Errorf("our object is to be %sd", c.Action)
 		}
 	}
-	s.apply(both, backup("v2", "ours"))
-	s.want("owners", s.kubectl("get", "backups."+group, "-o", `jsonpath={range .items[*]}{.metadata.name}={.metadata.labels.stackctl\.dev/stack} {end}`), "ours=shop theirs=other")
+	owners := func() string {
+		return s.kubectl("get", "backups."+group, "-o", `jsonpath={range .items[*]}{.metadata.name}={.metadata.labels.stackctl\.dev/stack} {end}`)
+	}
+	s.want("owners", owners(), "ours=shop theirs=other")
+
+	// With consent they are adopted, though no dry-run can show what becomes of them.
+	byHand := backup("v1", "by-hand")
+	set(byHand, "mine", "spec", "note")
+	s.kubectlApply(byHand)
+	p = s.planWith(apply.Consent{Adopt: objects(t, "Backup/theirs", "Backup/by-hand")}, both, backup("v2", "ours"), backup("v2", "theirs"), backup("v2", "by-hand"))
+	for _, c := range p.Changes {
+		if foreign := c.Object.Name == "theirs" || c.Object.Name == "by-hand"; foreign && (c.Adopted == "" || !c.Deferred || c.Action != apply.ActionUpdate) {
+			t.Errorf("%s: adopted %q, deferred %v: %s", c.Object, c.Adopted, c.Deferred, c.Action)
+		}
+	}
+	s.want("conflicts", conflicts(p), "")
+	if _, err := s.engine.Apply(t.Context(), p, run); err != nil {
+		t.Fatal(err)
+	}
+	s.want("owners", owners(), "by-hand=shop ours=shop theirs=shop")
+	s.want("what kubectl had set", s.kubectl("get", "backups."+group, "by-hand", "-o", "jsonpath={.spec.every} {.spec.note}"), "24h")
+	s.want("plan after", actions(s.plan(both, backup("v2", "ours"), backup("v2", "theirs"), backup("v2", "by-hand"))), "")
 }
 
 // TestKindsThatLeaveTheStackStay: deleting one would delete the objects of

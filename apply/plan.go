@@ -161,7 +161,13 @@ type Change struct {
 // never a resourceVersion: status alone moves that within seconds.
 type pin struct {
 	uid    string
-	digest string // of the normalised object; empty when there was none
+	digest string // of the normalised object; empty when there was none, or only its metadata was read
+}
+
+// holds reports whether a live object is still what the pin was taken of.
+func (p pin) holds(live *unstructured.Unstructured) bool {
+	now := pinOf(live)
+	return p == now || p.digest == "" && p.uid == now.uid
 }
 
 // FieldOp is what happens to a field.

@@ -426,8 +426,13 @@ func (p *planner) deferred(ctx context.Context, o *unstructured.Unstructured) (C
 		return change, nil
 	}
 	change.Action, change.pin = ActionUpdate, pin{uid: string(live.UID)}
-	if owner := p.foreignOwner(live); owner != "" {
-		change.Conflicts = []Conflict{{Object: key, Manager: owner}}
+	if owner := p.foreignOwner(live); owner != "" && !p.halfAdopted(live) {
+		if change.adopt = p.adoption(key, owner); change.adopt == nil {
+			change.Conflicts = []Conflict{{Object: key, Manager: owner}}
+			return change, nil
+		}
+		change.Adopted = owner
+		change.Note = "what its adoption changes is not known before its kind is there; fields that only its makers set go"
 	}
 	return change, nil
 }
