@@ -190,3 +190,30 @@ func TestAYieldedFieldMovesNoPlan(t *testing.T) {
 	}
 	s.want("live", s.kubectl("get", "configmap/a", "-o", "jsonpath={.data.key}{.data.other}"), "32")
 }
+
+// TestARollbackLeavesWhatWasLeft: a revision that left a field to others is gone
+// back to as it was sent, without the field.
+func TestARollbackLeavesWhatWasLeft(t *testing.T) {
+	s := newStory(t)
+	web := func(v string) *obj { return s.deployment("web", "web:"+v, 2, "") }
+	state := func() string {
+		return s.kubectl("get", "deployment/web", "-o", "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}")
+	}
+	yield := apply.Consent{Yield: fields(t, "spec.replicas")}
+	s.apply(web("v1"))
+	s.kubectl("scale", "deployment/web", "--replicas=4")
+	s.applyWith(yield, web("v2"))
+	s.applyWith(yield, web("v3"))
+	s.rollback(2)
+	s.want("still theirs", state(), "4 web:v2")
+	p := s.plan(web("v2"))
+	s.want("conflicts", conflicts(p), "Deployment/web spec.replicas kubectl (scale) 4→2")
+
+	// What the stack has taken since is left again: replicas as they are.
+	s.applyWith(apply.Consent{Take: fields(t, "spec.replicas")}, web("v4"))
+	s.rollback(2)
+	s.want("left again", state(), "2 web:v2")
+	s.kubectl("scale", "deployment/web", "--replicas=3")
+	s.rollback(2)
+	s.want("anybody may decide", state(), "3 web:v2")
+}

@@ -33,8 +33,10 @@ Secret whose stored data are gone) nothing is written.
 
 A rollback is planned, shown, asked for and carried out like an apply, and is
 itself a new revision. It does not change your files: the next apply of an
-unchanged file brings back what the rollback undid. Data in volumes and
-databases are not brought back.` + refLong + exitCodes(exitUsage, exitStopped, exitLocked, exitConflict, exitNotReady, exitRecord, exitUnknown, exitSignal),
+unchanged file brings back what the rollback undid. What the revision left to
+others (--yield) is left to them again: whoever owns it now keeps it, and where
+the stack has taken it since, the API server's default comes back; replicas stay
+as they are. Data in volumes and databases are not brought back.` + refLong + exitCodes(exitUsage, exitStopped, exitLocked, exitConflict, exitNotReady, exitRecord, exitUnknown, exitSignal),
 		Example: `  stackctl rollback
   stackctl rollback recipes --to 1
   stackctl rollback recipes --to 1 -y --cause "v2 burns the cake"`,
