@@ -11,7 +11,7 @@ func BenchmarkHistory(b *testing.B) {
 	l := newLedger(b)
 	var base map[string]bool
 	for n := 1; n <= 50; n++ {
-		l.release(n, l.objects(6000, 600, n*100, fmt.Sprint("value ", n)), base)
+		l.release(n, l.objects(1200, 3000, n*20, fmt.Sprint("value ", n)), base)
 		if n == 1 {
 			rev, err := l.engine.records.read(b.Context(), n)
 			if err != nil {
