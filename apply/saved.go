@@ -178,16 +178,25 @@ func (e *Engine) saveTarget(target Target, from Description, f *fingerprint) (sa
 			if w.Source == (ValueSource{}) {
 				return t, &UnsourcedError{Object: w.Object, Path: w.place()}
 			}
-			w.Digest = f.secret(w.label(), canonical(w.value))
+			if len(f.key) > 0 || !w.Source.described() { // else that of the file is enough, and not as slow
+				w.Digest = f.secret(w.label(), canonical(w.value))
+			}
 			t.Withheld = append(t.Withheld, w)
 		}
 	}
 	t.Description.Main = from.Main
+	holds := func(name string, text []byte) bool {
+		return f.holdsSecret(text) || slices.ContainsFunc(t.Withheld, func(w Withheld) bool { return w.Source.in(name) })
+	}
 	for _, file := range from.Files {
-		t.Description.Files = append(t.Description.Files, savedFile{file.Name, f.text(file.Name, file.Text)})
+		digest := f.quick
+		if holds(file.Name, file.Text) {
+			digest = f.secret
+		}
+		t.Description.Files = append(t.Description.Files, savedFile{file.Name, digest(fileLabel(file.Name), file.Text)})
 	}
 	switch {
-	case !f.holdsSecret(target.Source):
+	case !holds(from.Main, target.Source):
 		text := string(target.Source)
 		t.Description.Source = &text
 	case from.Main == "":

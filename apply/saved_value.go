@@ -36,12 +36,21 @@ func (s ValueSource) String() string {
 	return s.Spec
 }
 
+// described reports a value that the description itself has, in whatever file.
+func (s ValueSource) described() bool { return s.Env == "" && s.File == "" }
+
+// in reports a value that a file of the description has.
+func (s ValueSource) in(file string) bool {
+	return s.Manifest == file && file != "" || s.Spec == file && file != "" || strings.HasPrefix(s.Spec, file+":")
+}
+
 // Withheld is a secret value that a saved plan leaves out.
 type Withheld struct {
 	Object ObjectKey   `json:"object"`
 	Path   []string    `json:"path"` // field names and indexes of list items
 	Source ValueSource `json:"source"`
-	Digest string      `json:"digest"`
+	// Digest is of the value; empty where that of the file that has it is enough.
+	Digest string `json:"digest,omitempty"`
 
 	value any
 }
@@ -182,14 +191,6 @@ func (f *fingerprint) same(digest, label string, b []byte) bool {
 	return f.quick(label, b) == digest
 }
 
-// text is the digest of a file of a description.
-func (f *fingerprint) text(name string, text []byte) string {
-	if f.holdsSecret(text) {
-		return f.secret(fileLabel(name), text)
-	}
-	return f.quick(fileLabel(name), text)
-}
-
 func fileLabel(name string) string { return string(canonical([]any{"file", name})) }
 
 // literal matches a value that is written for a name of a secret: the name, and
@@ -256,7 +257,7 @@ func (e *Engine) fill(saved *SavedPlan, f *fingerprint, from Sources) (target Ta
 		switch o := byKey[w.Object]; {
 		case err != nil:
 			reasons = append(reasons, fmt.Sprintf("%s of %s: %v", w.place(), w.Object, err))
-		case !f.same(w.Digest, w.label(), canonical(v)):
+		case !(w.Digest == "" && w.Source.described() && len(f.key) == 0) && !f.same(w.Digest, w.label(), canonical(v)):
 			reasons = append(reasons, fmt.Sprintf("%s of %s: %s has another value than when the plan was made", w.place(), w.Object, w.Source))
 		case o == nil || !w.put(o, runtime.DeepCopyJSONValue(v)):
 			return target, nil, &PlanFileError{Reason: fmt.Sprintf("it is damaged: there is no %s of %s", w.place(), w.Object)}
