@@ -144,6 +144,7 @@ func (e *Engine) save(ctx context.Context, plan *Plan, from Description, allowPr
 		return nil, err
 	}
 	s.Execute.AllowPrune = allowPrune
+	s.Made.Command = e.cluster.redact.text(made.Command)
 	e.cluster.redact.plan(plan) // more may be known to be secret by now
 	s.Shown, s.shown = canonical(plan), *plan
 	s.Seal = s.seal(f)
