@@ -272,6 +272,9 @@ func (x *execution) recheckWrite(ctx context.Context, p *planner, change *Change
 	if pinOf(live) == change.pin {
 		return "", nil
 	}
+	if x.plan.seen != nil && !x.plan.seen(change, live) {
+		return change.Object.String() + " was changed since the plan was made", nil
+	}
 	again, err := p.compare(ctx, cmp.Or(change.whole, change.send), live != nil)
 	if err != nil {
 		return "", err
@@ -287,11 +290,14 @@ func (x *execution) recheckWrite(ctx context.Context, p *planner, change *Change
 	return "", nil
 }
 
-// sameChange reports whether two changes do the same as far as a reader sees.
-func sameChange(a, b *Change) bool {
+// sameChange reports whether two changes do the same.
+func sameChange(a, b *Change) bool { return sameShown(a, b) && a.handOver == b.handOver }
+
+// sameShown reports whether two changes do the same as far as a reader sees.
+func sameShown(a, b *Change) bool {
 	return a.Action == b.Action && a.OwnershipOnly == b.OwnershipOnly && slices.Equal(a.Replace, b.Replace) &&
 		string(canonical(fieldsOnly(a.Fields))) == string(canonical(fieldsOnly(b.Fields))) &&
-		a.Adopted == b.Adopted && a.handOver == b.handOver && slices.EqualFunc(a.Conflicts, b.Conflicts, sameConflict)
+		a.Adopted == b.Adopted && slices.EqualFunc(a.Conflicts, b.Conflicts, sameConflict)
 }
 
 func sameConflict(a, b Conflict) bool {
@@ -301,7 +307,7 @@ func sameConflict(a, b Conflict) bool {
 func fieldsOnly(fields []FieldChange) []FieldChange {
 	out := slices.Clone(fields)
 	for i := range out {
-		out[i].Since = time.Time{}
+		out[i].Since, out[i].Label, out[i].Spec = time.Time{}, "", nil
 	}
 	return out
 }

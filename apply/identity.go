@@ -22,3 +22,14 @@ func ClusterUID(ctx context.Context, config *rest.Config) (string, error) {
 	}
 	return string(namespace.UID), nil
 }
+
+// uid is the [ClusterUID] of the engine's cluster.
+func (c *cluster) uid(ctx context.Context) (string, error) {
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	namespace, err := c.core.Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	if err != nil {
+		return "", forbidden(fmt.Errorf("read the namespace kube-system, by which a plan file knows its cluster: %w", err))
+	}
+	return string(namespace.UID), nil
+}

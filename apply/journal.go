@@ -55,7 +55,7 @@ func (x *execution) record(ctx context.Context) error {
 	}
 	x.summary = Summary{
 		Revision: n, Status: StatusPending, Verb: x.plan.Verb, RollbackTo: x.plan.RollbackTo,
-		Cause: x.run.Cause, Author: x.run.Author, Commit: x.run.Commit, Dirty: x.run.Dirty, CI: x.run.CI, Tool: x.run.Tool,
+		Cause: x.run.Cause, Author: x.run.Author, Commit: x.run.Commit, Dirty: x.run.Dirty, CI: x.run.CI, Tool: x.run.Tool, Plan: x.run.Plan,
 		CreatedAt: time.Now().UTC().Truncate(time.Second), Environment: x.plan.target.Environment,
 		Images: imagesOf(objects), Changes: x.plan.Counts(),
 	}

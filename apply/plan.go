@@ -90,6 +90,9 @@ type Plan struct {
 	// makes one, and Apply records it: until then another plan may come to other
 	// names for Secrets that are named by their content.
 	key []byte
+	// seen reports a live object to be as it was when a saved plan was approved;
+	// nil for a plan that was not saved.
+	seen func(*Change, *unstructured.Unstructured) bool
 }
 
 // Change is what a plan does to one object.

@@ -187,7 +187,7 @@ func (s Summary) recorded() Summary {
 		s.Images = append(slices.Clone(s.Images[:n]), fmt.Sprintf("and %d more", len(s.Images)-n))
 	}
 	s.Cause, s.Error = cut(s.Cause, text), cut(s.Error, text)
-	for _, field := range []*string{&s.Author, &s.Commit, &s.CI, &s.Tool, &s.Environment} {
+	for _, field := range []*string{&s.Author, &s.Commit, &s.CI, &s.Tool, &s.Environment, &s.Plan} {
 		*field = cut(*field, word)
 	}
 	var again Summary

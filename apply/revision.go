@@ -39,6 +39,7 @@ type Summary struct {
 	Environment string    `json:"environment,omitempty"`
 	CI          string    `json:"ci,omitempty"`   // URL of the CI run
 	Tool        string    `json:"tool,omitempty"` // version of stackctl
+	Plan        string    `json:"plan,omitempty"` // digest of the plan file that was carried out
 	Images      []string  `json:"images"`
 	// Changes counts what was done; what is to be done while it is pending.
 	Changes Counts `json:"changes"`

@@ -17,6 +17,8 @@ type Run struct {
 	Dirty  bool
 	CI     string
 	Tool   string
+	// Plan is the digest of the file that the plan is from, if it was saved.
+	Plan string
 
 	// Wait waits for health; objects are pruned only after a wait that ended well.
 	// What an object needs (see [AnnotationNeeds]) is waited for in any case.

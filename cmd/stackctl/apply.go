@@ -15,8 +15,8 @@ type applyOptions struct {
 func newApply(e *env) *cobra.Command {
 	var o applyOptions
 	c := &cobra.Command{
-		Use:   "apply [-f FILE]...",
-		Short: "make the cluster what a description says",
+		Use:   "apply [PLAN | -f FILE...]",
+		Short: "make the cluster what a description or a plan says",
 		Long: `Make the cluster what a description says: show the plan, ask, write, wait until
 everything is ready, delete what the stack no longer has, and record it all as
 one revision.
@@ -32,6 +32,13 @@ object that others made stops it too, until --adopt makes it the stack's: what
 kubectl or Helm set and the stack does not is removed then. An object of another
 stack is adopted only by KIND/NAME. A diff with these flags shows what comes of
 it.
+
+PLAN is a file that ` + "`stackctl diff --out`" + ` made. It was approved, so nothing
+asks, and its consents are in it. It does exactly what the diff showed, or
+nothing: it is stale (exit code 3) in another cluster, after another revision,
+when an object of it was edited, made or deleted, and when its description or
+a secret value is another. A new status or other pods do not matter. The
+description need not be there, unless a secret value is read from it.
 
 With --rollback-on-failure a run that fails after its first write is followed by
 a rollback to the last good revision, recorded as a revision of its own; the
@@ -49,9 +56,24 @@ not succeed ends the run.` + exitCodes(exitUsage, exitStopped, exitLocked, exitC
 		Example: `  stackctl apply -f examples/recipes/stack.yaml --record
   stackctl apply -f examples/recipes/stack.yaml -y --cause "new oven"
   stackctl apply -f examples/recipes/stack.yaml --dry-run
-  stackctl apply -f examples/recipes/stack.yaml -e dev -y --timeout 10m`,
-		Args: atMost(0, "no argument"),
-		RunE: func(c *cobra.Command, _ []string) error { return runApply(c.Context(), e, o) },
+  stackctl apply -f examples/recipes/stack.yaml -e dev -y --timeout 10m
+  stackctl apply plan.json --record`,
+		Args: atMost(1, "one PLAN"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.onFailure && !o.wait {
+				return &usageError{msg: "--rollback-on-failure needs --wait: without, nobody sees whether the run failed"}
+			}
+			if len(args) == 1 {
+				return runApplyPlan(c.Context(), e, c, o, args[0])
+			}
+			return runApply(c.Context(), e, o)
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, noFiles
+			}
+			return []string{"json"}, cobra.ShellCompDirectiveFilterFileExt
+		},
 	}
 	o.fileFlags.set(c)
 	o.clusterFlags.set(c)
@@ -64,9 +86,6 @@ not succeed ends the run.` + exitCodes(exitUsage, exitStopped, exitLocked, exitC
 }
 
 func runApply(ctx context.Context, e *env, o applyOptions) error {
-	if o.onFailure && !o.wait {
-		return &usageError{msg: "--rollback-on-failure needs --wait: without, nobody sees whether the run failed"}
-	}
 	all, err := openFiles(ctx, e, &o.fileFlags, &o.clusterFlags)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stackctl.dev/stackctl/apply"
 	"stackctl.dev/stackctl/cmd/internal/ui"
 )
 
@@ -14,6 +15,7 @@ type diffOptions struct {
 	fileFlags
 	clusterFlags
 	consentFlags
+	saveFlags
 	output choice
 }
 
@@ -30,10 +32,17 @@ differ. The API server decides: every object is sent to it as a dry run.
 
 It is empty exactly when an apply would write nothing. With the flags about
 conflicts and adoption it shows what an apply with them would do. Nothing is
-written, and no value of a Secret is shown. JSON is one document for each file.` + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
+written, and no value of a Secret is shown. JSON is one document for each file.
+
+With --out the plan is kept in a file as well, also when it changes nothing:
+` + "`stackctl apply FILE`" + ` then does exactly that, or says why it no longer can. The
+plans of several files are in one, for one cluster. Only you can read it; secret
+values are not in it, but where they are read. --allow-prune and
+--allow-unpreviewed are consents that such an apply would ask for.` + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
 		Example: `  stackctl diff -f examples/recipes/stack.yaml
   stackctl diff -f examples/recipes/stack.yaml -e dev
-  stackctl diff -f examples/recipes/stack.yaml -o json`,
+  stackctl diff -f examples/recipes/stack.yaml -o json
+  stackctl diff -f examples/recipes/stack.yaml --out plan.json`,
 		Args: atMost(0, "no argument"),
 		RunE: func(c *cobra.Command, _ []string) error { return runDiff(c.Context(), e, o) },
 	}
@@ -42,6 +51,7 @@ written, and no value of a Secret is shown. JSON is one document for each file.`
 	o.setConflicts(c)
 	o.setAdopt(c)
 	o.setDeletions(c)
+	o.saveFlags.set(c, &o.consentFlags)
 	outputFlag(c, &o.output, formats("text", ui.DiffFormats())...)
 	return c
 }
@@ -58,11 +68,18 @@ func formats(first string, all []string) []string {
 }
 
 func runDiff(ctx context.Context, e *env, o diffOptions) error {
+	if o.out != "" {
+		if err := o.check(); err != nil {
+			return err
+		}
+		e.command = commandLine(e.args) // a plan is made with other consents, not applied
+	}
 	all, err := openFiles(ctx, e, &o.fileFlags, &o.clusterFlags)
 	if err != nil {
 		return err
 	}
 	different := false
+	var saved []*apply.SavedPlan
 	for i, s := range all {
 		target, err := s.desired()
 		if err != nil {
@@ -76,6 +93,13 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 		if err := sameKinds(s.spec, plan); err != nil {
 			return err
 		}
+		if o.out != "" {
+			one, err := o.save(ctx, e, s, plan)
+			if err != nil {
+				return err
+			}
+			saved = append(saved, one)
+		}
 		if i > 0 && o.output.value == "text" {
 			fmt.Fprintln(e.stdout)
 		}
@@ -84,6 +108,11 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 			return err
 		}
 		different = different || !plan.Empty()
+	}
+	if o.out != "" {
+		if err := o.write(e, saved); err != nil {
+			return err
+		}
 	}
 	if different {
 		return errDifferent

@@ -33,6 +33,7 @@ type env struct {
 	stderr   *output
 	size     func() (width, height int) // of the terminal behind stderr
 
+	command  string                      // what hints repeat with other flags; empty: the one typed
 	input    []byte                      // what was read from stdin for -f -
 	progress atomic.Pointer[ui.Progress] // of the run in progress
 	signal   atomic.Int32                // that ended the context, 0 if none

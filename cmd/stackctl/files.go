@@ -66,6 +66,35 @@ func createFile(name string, text []byte) error {
 	return nil
 }
 
+// writePrivate writes a file that nobody else may read, in one step and for good:
+// whatever happens, there is the file that was there or the new one.
+func writePrivate(name string, text []byte) error {
+	real, err := filepath.EvalSymlinks(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		real, err = name, nil
+	}
+	if err != nil {
+		return unwritable(name, err)
+	}
+	temp, err := os.CreateTemp(filepath.Dir(real), ".stackctl-*") // with mode 0600
+	if err != nil {
+		return unwritable(name, err)
+	}
+	defer os.Remove(temp.Name()) // it has another name when all went well
+	_, err = temp.Write(text)
+	if err = errors.Join(err, temp.Sync(), temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), real)
+	}
+	if err != nil {
+		return unwritable(name, err)
+	}
+	if dir, err := os.Open(filepath.Dir(real)); err == nil {
+		_ = dir.Sync() // where a directory cannot be, its name may be lost with the power
+		dir.Close()
+	}
+	return nil
+}
+
 // unwritable says which file cannot be written, and why.
 func unwritable(name string, err error) error {
 	reason := err

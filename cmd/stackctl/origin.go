@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +16,7 @@ import (
 func (s *session) conflictContext(e *env) ui.ErrorContext {
 	where := e.errorContext(locate(s.spec))
 	where.Origin = origin(s.spec, s.stack.Namespace)
-	where.Command = commandLine(asApply(e.args))
+	where.Command = cmp.Or(e.command, commandLine(asApply(e.args)))
 	return where
 }
 
@@ -78,6 +79,11 @@ func originOf(one render.ExplainedObject, path string) *schema.Origin {
 	if !ok {
 		return nil
 	}
+	return originAt(one, place)
+}
+
+// originAt returns what decides the field at a place of an object.
+func originAt(one render.ExplainedObject, place []any) *schema.Origin {
 	var best *schema.Origin
 	most := 0
 	for _, line := range one.Lines {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,9 @@ func load(ctx context.Context, e *env, file, environment string) (*schema.Stack,
 		options.Stdin = input
 	}
 	stack, err := schema.Load(ctx, options)
+	if plan := planInstead(file, err); plan != nil {
+		return nil, plan
+	}
 	var invalid schema.Errors
 	if err == nil || errors.As(err, &invalid) || errors.Is(err, context.Canceled) {
 		return stack, err
@@ -114,7 +118,7 @@ func unreadable(err error) error {
 
 // errorContext is what the text of an error may draw on.
 func (e *env) errorContext(locate func(apply.ObjectKey, string) (schema.Pos, string)) ui.ErrorContext {
-	return ui.ErrorContext{Options: e.options(e.stderr), Locate: locate, Source: e.source, Command: commandLine(e.args)}
+	return ui.ErrorContext{Options: e.options(e.stderr), Locate: locate, Source: e.source, Command: cmp.Or(e.command, commandLine(e.args))}
 }
 
 // source returns the text of a file of the user's, for the line an error is

@@ -61,6 +61,7 @@ func (c *change) undoing(failed *apply.Result, failure error) *change {
 	flags := *c.runFlags
 	flags.yes, flags.onFailure = true, false
 	run := c.run
+	run.Plan = "" // it is no part of what was approved
 	reason, _, _ := strings.Cut(failure.Error(), "\n")
 	run.Cause = fmt.Sprintf("revision %d failed: %s", failed.Revision, reason)
 	run.AllowPrune += failed.Changes.Created

@@ -32,6 +32,7 @@ func WriteRecord(w io.Writer, stack apply.Stack, r *apply.Record, o Options) err
 	line("CI", r.CI)
 	line("environment", r.Environment)
 	line("tool", r.Tool)
+	line("plan", r.Plan)
 	line("images", strings.Join(r.Images, ", "))
 	line("changes", fmt.Sprintf("%s, %d unchanged", changes(r.Changes), r.Changes.Unchanged))
 	line("error", r.Error)
