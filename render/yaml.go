@@ -64,6 +64,25 @@ func shown(object *unstructured.Unstructured) map[string]any {
 	return hideApplied(out)
 }
 
+// Written returns the objects as [Objects.WriteYAML] writes them down: Secrets
+// without their values.
+func (o Objects) Written() Objects {
+	out := make(Objects, len(o))
+	for i, object := range o {
+		out[i] = &unstructured.Unstructured{Object: shown(object)}
+	}
+	return out
+}
+
+// HidesValues reports whether a Secret among the objects is one that
+// [Objects.WriteYAML] wrote down.
+func (o Objects) HidesValues() bool {
+	return slices.ContainsFunc(o, func(object *unstructured.Unstructured) bool {
+		values, _, _ := unstructured.NestedStringMap(object.Object, "stringData")
+		return object.GetKind() == "Secret" && slices.Contains(slices.Collect(maps.Values(values)), hidden)
+	})
+}
+
 // hideApplied drops the annotation in which kubectl keeps a copy of all values.
 func hideApplied(secret map[string]any) map[string]any {
 	meta, _ := secret["metadata"].(map[string]any)
