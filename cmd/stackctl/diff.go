@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,9 @@ type diffOptions struct {
 	fileFlags
 	clusterFlags
 	consentFlags
-	output choice
+	output          choice
+	against         against
+	allEnvironments bool
 }
 
 // errDifferent is the answer of a diff that is not empty.
@@ -30,19 +33,39 @@ differ. The API server decides: every object is sent to it as a dry run.
 
 It is empty exactly when an apply would write nothing. With the flags about
 conflicts and adoption it shows what an apply with them would do. Nothing is
-written, and no value of a Secret is shown. JSON is one document for each file.` + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
+written, and no value of a Secret is shown. JSON is one document for each file.
+
+--against asks no cluster: it compares the objects of the description with those
+it comes to at another revision of its git repository (git:main, git:HEAD~1,
+git:v1.2.0, a hash), where all that it imports and reads is of that revision;
+or with the YAML and JSON manifests in a directory and below it (dir:manifests),
+by kind, namespace and name. There, what is labelled as another stack's is left
+out, and a directory with a subdirectory for an environment, as written by
+render --output-dir, has the objects of that environment there. No secret is
+read.
+
+--all-environments does so for every environment in one table: + is new, ~
+changed, - gone, = alike.` + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
 		Example: `  stackctl diff -f examples/recipes/stack.yaml
   stackctl diff -f examples/recipes/stack.yaml -e dev
-  stackctl diff -f examples/recipes/stack.yaml -o json`,
+  stackctl diff -f examples/recipes/stack.yaml -o json
+  stackctl diff -f examples/recipes/stack.yaml --against git:HEAD
+  stackctl diff -f examples/recipes/stack.yaml --against git:HEAD --all-environments`,
 		Args: atMost(0, "no argument"),
-		RunE: func(c *cobra.Command, _ []string) error { return runDiff(c.Context(), e, o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.against.check(c, &o); err != nil {
+				return err
+			}
+			return runDiff(c.Context(), e, o)
+		},
 	}
 	o.fileFlags.set(c)
 	o.clusterFlags.set(c)
 	o.setConflicts(c)
 	o.setAdopt(c)
 	o.setDeletions(c)
-	outputFlag(c, &o.output, formats("text", ui.DiffFormats())...)
+	o.against.set(c, &o.allEnvironments)
+	outputFlag(c, &o.output, formats("text", slices.Compact(slices.Sorted(slices.Values(append(ui.MatrixFormats(), ui.DiffFormats()...)))))...)
 	return c
 }
 
@@ -58,6 +81,9 @@ func formats(first string, all []string) []string {
 }
 
 func runDiff(ctx context.Context, e *env, o diffOptions) error {
+	if o.against.kind != "" {
+		return runAgainst(ctx, e, &o)
+	}
 	all, err := openFiles(ctx, e, &o.fileFlags, &o.clusterFlags)
 	if err != nil {
 		return err

@@ -161,7 +161,7 @@ func (o *renderOptions) render(families []*family) error {
 	seen := map[string]*schema.Stack{}
 	for _, f := range families {
 		for _, s := range f.members {
-			namespace, err := o.namespace(s)
+			namespace, err := o.cluster.namespaceOf(s)
 			if err != nil {
 				return err
 			}
@@ -199,16 +199,16 @@ func (o *renderOptions) collision(a, b *schema.Stack, namespace string) error {
 	return duplicate(a, b, namespace)
 }
 
-// namespace is the one of a stack; only when nobody names one is a kubeconfig
-// looked at, and having none is no error.
-func (o *renderOptions) namespace(s *schema.Stack) (string, error) {
+// namespaceOf is the namespace of a stack, where no cluster is asked; only when
+// nobody names one is a kubeconfig looked at, and having none is no error.
+func (f *clusterFlags) namespaceOf(s *schema.Stack) (string, error) {
 	switch {
-	case *o.cluster.Namespace != "":
-		return *o.cluster.Namespace, nil
+	case *f.Namespace != "":
+		return *f.Namespace, nil
 	case s.Namespace != "":
 		return s.Namespace, nil
 	}
-	namespace, _, err := o.cluster.ToRawKubeConfigLoader().Namespace()
+	namespace, _, err := f.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
 		return "", &clusterError{msg: "read the kubeconfig: " + err.Error(), err: err, hint: "name the namespace with -n, and no kubeconfig is read"}
 	}
@@ -250,7 +250,7 @@ func (o *renderOptions) writeExplained(e *env, families []*family) error {
 	var all render.Explained
 	for _, f := range families {
 		for _, s := range f.members {
-			namespace, err := o.namespace(s)
+			namespace, err := o.cluster.namespaceOf(s)
 			if err != nil {
 				return err
 			}
