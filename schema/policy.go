@@ -221,7 +221,7 @@ func (p *Policy) patternNames(pattern cue.Value, fail func(at cue.Value, msg, hi
 		if !slices.Contains(PolicyNames, name) {
 			hint := "there are " + strings.Join(PolicyNames, ", ")
 			if near := didYouMean(name, PolicyNames); near != "" {
-				hint = near + ", " + hint
+				hint = near + " " + hint
 			}
 			fail(fields.Value(), "nothing is called "+quote(name), hint)
 		} else if !fields.IsOptional() {

@@ -86,7 +86,7 @@ func runAgainst(ctx context.Context, e *env, o *diffOptions) error {
 	if err := twice(files); err != nil {
 		return err
 	}
-	different := false
+	different, broken := false, &ui.PolicyError{}
 	for i, file := range files {
 		c := &comparison{env: e, diffOptions: o, file: file}
 		diffs, err := c.run(ctx)
@@ -105,6 +105,10 @@ func runAgainst(ctx context.Context, e *env, o *diffOptions) error {
 			return err
 		}
 		different = different || slices.ContainsFunc(diffs, func(d ui.Diff) bool { return !d.Empty() })
+		broken.Add(c.broken)
+	}
+	if len(broken.Hits) > 0 {
+		return broken
 	}
 	if different {
 		return errDifferent
@@ -118,7 +122,8 @@ type comparison struct {
 	*diffOptions
 	file string
 
-	past *past // for git:
+	past   *past // for git:
+	broken []ui.PolicyHit
 }
 
 // run returns a diff for each environment that is compared.
@@ -225,7 +230,12 @@ func (c *comparison) environmentDiff(ctx context.Context, base *schema.Stack, na
 	d := compared(base.Name, namespace, before, after)
 	d.Sides = sides
 	locateChanges(d.Plan, to)
-	return d, nil
+	if to == nil {
+		return d, nil
+	}
+	hits, err := c.policy.hits(ctx, to, namespace, after, d.Plan)
+	c.broken = append(c.broken, hits...)
+	return d, err
 }
 
 // objects returns what is compared.

@@ -17,6 +17,7 @@ type diffOptions struct {
 	consentFlags
 	output          choice
 	against         against
+	policy          policyFlags
 	allEnvironments bool
 }
 
@@ -45,7 +46,7 @@ render --output-dir, has the objects of that environment there. No secret is
 read.
 
 --all-environments does so for every environment in one table: + is new, ~
-changed, - gone, = alike.` + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
+changed, - gone, = alike.` + policyLong + exitCodes("1 there are differences", exitUsage, exitFailed+", or a policy is broken", exitUnknown, exitSignal),
 		Example: `  stackctl diff -f examples/recipes/stack.yaml
   stackctl diff -f examples/recipes/stack.yaml -e dev
   stackctl diff -f examples/recipes/stack.yaml -o json
@@ -65,6 +66,7 @@ changed, - gone, = alike.` + exitCodes("1 there are differences", exitUsage, exi
 	o.setAdopt(c)
 	o.setDeletions(c)
 	o.against.set(c, &o.allEnvironments)
+	o.policy.set(c)
 	outputFlag(c, &o.output, formats("text", slices.Compact(slices.Sorted(slices.Values(append(ui.MatrixFormats(), ui.DiffFormats()...)))))...)
 	return c
 }
@@ -81,6 +83,9 @@ func formats(first string, all []string) []string {
 }
 
 func runDiff(ctx context.Context, e *env, o diffOptions) error {
+	if err := o.policy.load(ctx); err != nil {
+		return err
+	}
 	if o.against.kind != "" {
 		return runAgainst(ctx, e, &o)
 	}
@@ -88,7 +93,7 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 	if err != nil {
 		return err
 	}
-	different := false
+	different, broken := false, &ui.PolicyError{}
 	for i, s := range all {
 		target, err := s.desired()
 		if err != nil {
@@ -110,6 +115,14 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 			return err
 		}
 		different = different || !plan.Empty()
+		hits, err := o.policy.hits(ctx, s.spec, s.stack.Namespace, target.Objects, plan)
+		if err != nil {
+			return err
+		}
+		broken.Add(hits)
+	}
+	if len(broken.Hits) > 0 {
+		return broken
 	}
 	if different {
 		return errDifferent
