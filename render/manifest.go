@@ -11,16 +11,30 @@ import (
 	"stackctl.dev/stackctl/schema"
 )
 
-// manifests returns the user's own objects, marked as the stack's. Those in a
-// namespace that name none are put into the stack's.
-func manifests(s *schema.Stack, namespace string) Objects {
-	scoped := clusterScoped(s)
+// Manifests returns the objects of manifests as they are. Those in a namespace
+// that name none are put into the given one.
+func Manifests(manifests []schema.Manifest, namespace string) Objects {
+	scoped := clusterScoped(manifests)
 	var objects Objects
-	for _, manifest := range s.Manifests {
+	for _, manifest := range manifests {
 		object := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(manifest.Object)}
 		if object.GetNamespace() == "" && !scoped[object.GroupVersionKind().GroupKind().String()] {
 			object.SetNamespace(namespace)
 		}
+		// It repeats all values, those of Secrets among them.
+		if annotations := object.GetAnnotations(); annotations[core.LastAppliedConfigAnnotation] != "" {
+			delete(annotations, core.LastAppliedConfigAnnotation)
+			object.SetAnnotations(annotations)
+		}
+		objects = append(objects, object)
+	}
+	return objects
+}
+
+// manifests returns the user's own objects, marked as the stack's.
+func manifests(s *schema.Stack, namespace string) Objects {
+	objects := Manifests(s.Manifests, namespace)
+	for _, object := range objects {
 		labels := object.GetLabels()
 		if labels == nil {
 			labels = make(map[string]string)
@@ -32,12 +46,6 @@ func manifests(s *schema.Stack, namespace string) Objects {
 			LabelNamespace: namespace,
 		})
 		object.SetLabels(labels)
-		// It repeats all values, those of Secrets among them.
-		if annotations := object.GetAnnotations(); annotations[core.LastAppliedConfigAnnotation] != "" {
-			delete(annotations, core.LastAppliedConfigAnnotation)
-			object.SetAnnotations(annotations)
-		}
-		objects = append(objects, object)
 	}
 	return objects
 }
@@ -60,14 +68,14 @@ var clusterKinds = []string{
 }
 
 // clusterScoped returns the kinds that are in no namespace as far as can be
-// known without a cluster: those of Kubernetes, and those that the stack
-// defines. The engine knows the rest.
-func clusterScoped(s *schema.Stack) map[string]bool {
+// known without a cluster: those of Kubernetes, and those that the manifests
+// define. The engine knows the rest.
+func clusterScoped(manifests []schema.Manifest) map[string]bool {
 	known := make(map[string]bool)
 	for kind := range slices.Values(clusterKinds) {
 		known[kind] = true
 	}
-	for _, manifest := range s.Manifests {
+	for _, manifest := range manifests {
 		if manifest.Object["kind"] != "CustomResourceDefinition" {
 			continue
 		}

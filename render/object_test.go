@@ -118,7 +118,7 @@ func TestOwnerLabels(t *testing.T) {
 					}
 				}
 			}
-			cluster := clusterScoped(stack)[object.GroupVersionKind().GroupKind().String()]
+			cluster := clusterScoped(stack.Manifests)[object.GroupVersionKind().GroupKind().String()]
 			if namespace := object.GetNamespace(); cluster != (namespace == "") {
 				t.Errorf("%s: %s/%s is in the namespace %q", path, object.GetKind(), object.GetName(), namespace)
 			}

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -64,6 +65,25 @@ func shown(object *unstructured.Unstructured) map[string]any {
 	return hideApplied(out)
 }
 
+// Written returns the objects as [Objects.WriteYAML] writes them down: Secrets
+// without their values.
+func (o Objects) Written() Objects {
+	out := make(Objects, len(o))
+	for i, object := range o {
+		out[i] = &unstructured.Unstructured{Object: shown(object)}
+	}
+	return out
+}
+
+// HidesValues reports whether a Secret among the objects is one that
+// [Objects.WriteYAML] wrote down.
+func (o Objects) HidesValues() bool {
+	return slices.ContainsFunc(o, func(object *unstructured.Unstructured) bool {
+		values, _, _ := unstructured.NestedStringMap(object.Object, "stringData")
+		return object.GetKind() == "Secret" && slices.Contains(slices.Collect(maps.Values(values)), hidden)
+	})
+}
+
 // hideApplied drops the annotation in which kubectl keeps a copy of all values.
 func hideApplied(secret map[string]any) map[string]any {
 	meta, _ := secret["metadata"].(map[string]any)
@@ -85,10 +105,16 @@ func (o Objects) WriteJSON(w io.Writer) error {
 	for i, object := range o {
 		items[i] = shown(object)
 	}
-	encoder := json.NewEncoder(w)
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
+	if err := encoder.Encode(map[string]any{"apiVersion": "v1", "kind": "List", "items": items}); err != nil {
+		return err
+	}
+	// In the log of a CI system ##[ begins a command.
+	_, err := w.Write(bytes.ReplaceAll(out.Bytes(), []byte("##["), []byte(`##\u005b`)))
+	return err
 }
 
 // yamlWriter writes one document in block style. The first error stays.
@@ -253,7 +279,11 @@ func (y *yamlWriter) text(text string) string {
 	}
 	var out strings.Builder
 	out.WriteByte('"')
-	for _, r := range text {
+	for i, r := range text {
+		if r == '[' && strings.HasSuffix(text[:i], "##") {
+			out.WriteString(`\x5b`) // in the log of a CI system ##[ begins a command
+			continue
+		}
 		switch {
 		case r == '"' || r == '\\':
 			out.WriteByte('\\')

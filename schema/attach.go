@@ -21,8 +21,8 @@ func cleanPath(name string) string { return path.Clean(name) }
 
 // attach reads the files that a description refers to. They are below its
 // directory: neither .. nor a symbolic link leads out of it.
-func (s *Stack) attach(dir string) []Error {
-	below := &directory{name: dir}
+func (s *Stack) attach() []Error {
+	below := &directory{name: s.Dir, view: s.view}
 	defer below.close()
 	var errs []Error
 	for _, app := range s.Apps {
@@ -36,7 +36,7 @@ func (s *Stack) attach(dir string) []Error {
 // ReadFile returns the content of a regular file below the directory of the
 // description. Its errors name the file and never the content.
 func (s *Stack) ReadFile(name string) ([]byte, error) {
-	below := &directory{name: s.Dir}
+	below := &directory{name: s.Dir, view: s.view}
 	defer below.close()
 	return below.content(name)
 }
@@ -121,7 +121,7 @@ func (s *Stack) attachManifests(below *directory) []Error {
 // match returns the files that a pattern names, sorted: those it matches, and
 // for a directory all YAML and JSON files below it.
 func (d *directory) match(glob string) ([]string, error) {
-	root, err := d.open()
+	view, err := d.open()
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (d *directory) match(glob string) ([]string, error) {
 		fixed = path.Dir(glob[:strings.IndexAny(glob, "*?[")] + "x")
 	}
 	var names []string
-	err = fs.WalkDir(root.FS(), fixed, func(name string, entry fs.DirEntry, err error) error {
+	err = fs.WalkDir(view, fixed, func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil

@@ -67,7 +67,7 @@ func (l *cueLoader) open() error {
 	if l.dir != nil {
 		return nil
 	}
-	dir, err := openCUEDir(l.in.file, len(l.in.text))
+	dir, err := openCUEDir(l.in)
 	l.dir = dir
 	return err
 }
@@ -266,7 +266,7 @@ func (l *cueLoader) imported(at Pos, text string, id ast.ImportPath) *build.Inst
 func (l *cueLoader) inherited(root packageRoot, name string, at Pos) []*ast.File {
 	var files []*ast.File
 	for dir := root.dir; ; dir = path.Dir(dir) {
-		if _, err := l.dir.root.Stat(filepath.FromSlash(dir)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := fs.Stat(l.dir.view, dir); errors.Is(err, fs.ErrNotExist) {
 			return files
 		}
 		found := l.packageFiles(dir, name, at, "")

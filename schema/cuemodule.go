@@ -42,7 +42,7 @@ func (l *cueLoader) roots(at Pos, text string, id ast.ImportPath) ([]packageRoot
 	var roots []packageRoot
 	for _, kind := range []string{"gen", "pkg", "usr"} {
 		dir := path.Join("cue.mod", kind, id.Path)
-		if _, err := l.dir.root.Stat(dir); err == nil {
+		if _, err := fs.Stat(l.dir.view, dir); err == nil {
 			roots = append(roots, packageRoot{dir, path.Join("cue.mod", kind)})
 		}
 	}
@@ -68,7 +68,7 @@ func (l *cueLoader) readModule(at Pos, text string) bool {
 		l.fail(at, err.Error(), "")
 		return false
 	}
-	if _, err := l.dir.root.Lstat(moduleFile); errors.Is(err, fs.ErrNotExist) {
+	if _, err := fs.Stat(l.dir.view, moduleFile); errors.Is(err, fs.ErrNotExist) {
 		l.fail(at, "the import "+quote(text)+" needs a module", "write "+l.dir.shown(moduleFile)+
 			":\n    module: \"example.com/shop@v0\"\n    language: version: \"v0.17.0\"\n  then \"example.com/shop/lib\" is the directory lib; without one only CUE's standard library can be imported")
 		return false

@@ -25,24 +25,38 @@ const (
 // may a path with "..". It is opened when it is first used.
 type directory struct {
 	name string // as the user typed it, for positions
-	root *os.Root
+	view fs.FS  // what is in it; nil until it is opened on the disk
+	disk *os.Root
 }
 
-func (d *directory) open() (*os.Root, error) {
-	if d.root == nil {
+func (d *directory) open() (fs.FS, error) {
+	if d.view == nil {
 		root, err := os.OpenRoot(cmp.Or(d.name, "."))
 		if err != nil {
 			return nil, err
 		}
-		d.root = root
+		d.disk, d.view = root, diskView{root}
 	}
-	return d.root, nil
+	return d.view, nil
 }
 
 func (d *directory) close() {
-	if d.root != nil {
-		d.root.Close()
+	if d.disk != nil {
+		d.disk.Close()
 	}
+}
+
+// diskView is a directory on the disk that nothing leads out of.
+type diskView struct{ root *os.Root }
+
+// Open opens a file without waiting for a writer, should it be a pipe.
+func (v diskView) Open(name string) (fs.File, error) {
+	return v.root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
+// Stat follows symbolic links, as [fs.StatFS] asks.
+func (v diskView) Stat(name string) (fs.FileInfo, error) {
+	return v.root.Stat(filepath.FromSlash(name))
 }
 
 // shown returns the path of a file as it can be opened from the working
@@ -54,14 +68,14 @@ func (d *directory) shown(file string) string {
 // read returns the content of a regular file of at most limit bytes, of a
 // larger one a byte more; its path is below the directory, with slashes.
 func (d *directory) read(file string, limit int) ([]byte, error) {
-	root, err := d.open()
+	view, err := d.open()
 	if err != nil {
 		return nil, err
 	}
 	if !filepath.IsLocal(filepath.FromSlash(file)) {
 		return nil, fmt.Errorf("%s leads out of the directory of the description", shown(file))
 	}
-	text, err := readRegular(root.Stat, root.OpenFile, filepath.FromSlash(file), limit)
+	text, err := readRegular(statIn(view), view.Open, path.Clean(file), limit)
 	if err != nil {
 		return nil, d.explained(err)
 	}
@@ -95,10 +109,9 @@ type cueDir struct {
 	read []string // files that were read, as shown
 }
 
-// openCUEDir opens the directory of the description file, of which size
-// bytes were read before.
-func openCUEDir(file string, size int) (*cueDir, error) {
-	d := &cueDir{directory: directory{name: filepath.Dir(file)}, left: maxBytes - size}
+// openCUEDir opens the directory of a description that was read.
+func openCUEDir(in *input) (*cueDir, error) {
+	d := &cueDir{directory: directory{name: filepath.Dir(in.file), view: in.view}, left: maxBytes - len(in.text)}
 	_, err := d.open()
 	return d, err
 }
@@ -109,12 +122,16 @@ func (d *cueDir) names(dir, suffix string) ([]string, error) {
 	if !filepath.IsLocal(filepath.FromSlash(dir)) {
 		return nil, fmt.Errorf("%s leads out of the directory of the description", dir)
 	}
-	opened, err := d.root.Open(filepath.FromSlash(dir))
+	opened, err := d.view.Open(path.Clean(dir))
 	if err != nil {
 		return nil, d.explained(err)
 	}
 	defer opened.Close()
-	entries, err := opened.ReadDir(maxEntries + 1)
+	listed, ok := opened.(fs.ReadDirFile)
+	if !ok {
+		return nil, fmt.Errorf("%s is no directory", d.shown(dir))
+	}
+	entries, err := listed.ReadDir(maxEntries + 1)
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
 		return nil, err
@@ -159,7 +176,7 @@ func (d *cueDir) forget(file string) {
 // before it is opened, and again after: it may have been replaced in between,
 // and opening a pipe must not wait for a writer.
 func readRegular(
-	stat func(string) (fs.FileInfo, error), open func(string, int, fs.FileMode) (*os.File, error), name string, limit int,
+	stat func(string) (fs.FileInfo, error), open func(string) (fs.File, error), name string, limit int,
 ) ([]byte, error) {
 	info, err := stat(name)
 	if err != nil {
@@ -168,7 +185,7 @@ func readRegular(
 	if !info.Mode().IsRegular() {
 		return nil, &irregularError{name}
 	}
-	file, err := open(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +197,16 @@ func readRegular(
 		return nil, &irregularError{name}
 	}
 	return io.ReadAll(io.LimitReader(file, int64(limit)+1))
+}
+
+// statIn returns the function that looks at a file of a view.
+func statIn(view fs.FS) func(string) (fs.FileInfo, error) {
+	return func(name string) (fs.FileInfo, error) { return fs.Stat(view, name) }
+}
+
+// openOnDisk opens a file without waiting for a writer, should it be a pipe.
+func openOnDisk(name string) (fs.File, error) {
+	return os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
 // irregularError refuses a pipe, a device or a directory.

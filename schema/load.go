@@ -42,6 +42,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"reflect"
@@ -54,6 +55,11 @@ type Options struct {
 	Filename    string    // as the user typed it; "-" is Stdin, "" looks in the working directory
 	Stdin       io.Reader // read as YAML or JSON
 	Environment string    // "" is none
+	// View is the directory that Filename is in, where that is not the one on
+	// the disk: the same directory at another revision, say. It may refuse what
+	// leads out of it, as [os.Root] does. Filename is then a path to show, whose
+	// last element is the name in View; [FindIn] finds it.
+	View fs.FS
 }
 
 // Load reads, checks and returns the stack. What the user can correct comes
@@ -81,7 +87,7 @@ func load(in *input, environment string) (*Stack, error) {
 	if wrong := describesStack(root); wrong != nil {
 		return nil, Errors(sorted(append(errs, wrong...)))
 	}
-	s := &Stack{Environment: environment, Dir: filepath.Dir(in.file), Files: in.files, Source: in.text}
+	s := &Stack{Environment: environment, Dir: filepath.Dir(in.file), Files: in.files, Source: in.text, view: in.view}
 	if err := s.build(root, errs); err != nil {
 		return nil, err
 	}
@@ -106,7 +112,7 @@ func (s *Stack) build(root *node, errs Errors) error {
 		}
 		return Errors(sorted(errs))
 	}
-	errs = append(errs, s.attach(s.Dir)...)
+	errs = append(errs, s.attach()...)
 	errs = append(errs, s.rules()...)
 	if len(errs) > 0 {
 		return Errors(sorted(errs))

@@ -18,13 +18,24 @@ var fileNames = []string{"stack.cue", "stack.yaml", "stack.yml", "stack.json"}
 // Find returns the path of the description in dir. None, or more than one, is
 // an error.
 func Find(dir string) (string, error) {
+	name, err := findIn(dir, func(name string) (fs.FileInfo, error) { return os.Stat(filepath.Join(dir, name)) })
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, name), nil
+}
+
+// FindIn returns the name of the description in a directory, called dir, that
+// need not be on the disk.
+func FindIn(view fs.FS, dir string) (string, error) { return findIn(dir, statIn(view)) }
+
+func findIn(dir string, stat func(string) (fs.FileInfo, error)) (string, error) {
 	var found []string
 	for _, name := range fileNames {
-		path := filepath.Join(dir, name)
-		info, err := os.Stat(path)
+		info, err := stat(name)
 		switch {
 		case err == nil && !info.IsDir():
-			found = append(found, path)
+			found = append(found, name)
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return "", err
 		}
@@ -35,6 +46,9 @@ func Find(dir string) (string, error) {
 	case 1:
 		return found[0], nil
 	}
+	for i := range found {
+		found[i] = filepath.Join(dir, found[i])
+	}
 	return "", fmt.Errorf("found %s: name one with -f", strings.Join(found, " and "))
 }
 
@@ -43,27 +57,31 @@ type input struct {
 	file  string // for positions
 	files []string
 	text  []byte
+	view  fs.FS // its directory, nil for the disk
 }
 
 // read returns the bytes of the description. Only regular files are read, so
 // that no device or pipe can hang it; a pipe goes through Stdin.
 func read(opts Options) (*input, error) {
-	in := &input{file: opts.Filename}
+	in := &input{file: opts.Filename, view: opts.View}
 	var err error
-	switch opts.Filename {
-	case "-":
+	switch {
+	case opts.View != nil:
+		in.files = []string{in.file}
+		in.text, err = readRegular(statIn(in.view), in.view.Open, filepath.Base(in.file), maxBytes)
+	case opts.Filename == "-":
 		if opts.Stdin == nil {
 			return nil, errors.New("-f -: there is no standard input")
 		}
 		in.text, err = io.ReadAll(io.LimitReader(opts.Stdin, maxBytes+1))
-	case "":
+	case opts.Filename == "":
 		if in.file, err = Find("."); err != nil {
 			return nil, err
 		}
 		fallthrough
 	default:
 		in.files = []string{in.file}
-		in.text, err = readRegular(os.Stat, os.OpenFile, in.file, maxBytes)
+		in.text, err = readRegular(os.Stat, openOnDisk, in.file, maxBytes)
 	}
 	var irregular *irregularError
 	switch {

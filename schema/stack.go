@@ -1,5 +1,7 @@
 package schema
 
+import "io/fs"
+
 // Stack is a valid stack description with the environment applied, every
 // field in its long form and the defaults filled in. It is a value to read:
 // nothing here is safe to change while another goroutine reads it.
@@ -39,6 +41,8 @@ type Stack struct {
 
 	// root is the description in long forms, tree what is in force of it.
 	root, tree *node
+	// view is what Dir holds, nil for the disk.
+	view fs.FS
 }
 
 // Expect is what a run must meet before it does anything.

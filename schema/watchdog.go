@@ -22,14 +22,15 @@ var ordinary = ceiling{time: 10 * time.Second, heap: 1 << 30}
 // before the 512 MiB at which Go ends the process without a word of ours.
 const maxStack = 320 << 20
 
-// guarded runs load until it ends, ctx ends, or it passes a ceiling. Then it
+// guarded runs work until it ends, ctx ends, or it passes a ceiling. Then it
 // is abandoned, since neither a CUE value nor a parser can be interrupted. A
 // panic becomes an error: no input may crash the program.
-func guarded(ctx context.Context, file string, limit ceiling, load func() (*Stack, error)) (*Stack, error) {
+func guarded[T any](ctx context.Context, file string, limit ceiling, work func() (T, error)) (T, error) {
 	type result struct {
-		stack *Stack
+		value T
 		err   error
 	}
+	var none T
 	done := make(chan result, 1)
 	before := memory()
 	go func() {
@@ -41,8 +42,8 @@ func guarded(ctx context.Context, file string, limit ceiling, load func() (*Stac
 				}}}
 			}
 		}()
-		stack, err := load()
-		done <- result{stack, err}
+		value, err := work()
+		done <- result{value, err}
 	}()
 
 	timeout := time.NewTimer(limit.time)
@@ -52,18 +53,18 @@ func guarded(ctx context.Context, file string, limit ceiling, load func() (*Stac
 	for {
 		select {
 		case r := <-done:
-			return r.stack, r.err
+			return r.value, r.err
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return none, ctx.Err()
 		case <-timeout.C:
-			return nil, tooMuch(file, fmt.Sprintf("more than %s", limit.time))
+			return none, tooMuch(file, fmt.Sprintf("more than %s", limit.time))
 		case <-look.C:
 			now := memory()
 			switch {
 			case now.heap > before.heap+limit.heap:
-				return nil, tooMuch(file, fmt.Sprintf("more than %d MiB of memory", limit.heap>>20))
+				return none, tooMuch(file, fmt.Sprintf("more than %d MiB of memory", limit.heap>>20))
 			case now.stacks > before.stacks+maxStack:
-				return nil, tooMuch(file, fmt.Sprintf("more than %d MiB of stack", maxStack>>20))
+				return none, tooMuch(file, fmt.Sprintf("more than %d MiB of stack", maxStack>>20))
 			}
 		}
 	}

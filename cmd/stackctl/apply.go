@@ -10,6 +10,7 @@ type applyOptions struct {
 	fileFlags
 	clusterFlags
 	runFlags
+	policy policyFlags
 }
 
 func newApply(e *env) *cobra.Command {
@@ -52,7 +53,7 @@ until --recreate has it deleted and made anew.
 On a terminal it asks first; elsewhere it goes on. The plan and the result go
 to stdout, progress and questions to stderr; with -o json stdout has only the
 result. Several files are applied one after the other, and the first that does
-not succeed ends the run.` + exitCodes(exitUsage, exitStopped, exitLocked, exitConflict, exitNotReady, exitRecord, exitUnknown, exitSignal),
+not succeed ends the run.` + policyLong + exitCodes(exitUsage, exitStopped, exitLocked, exitConflict, exitNotReady, exitRecord, exitUnknown, exitSignal),
 		Example: `  stackctl apply -f examples/recipes/stack.yaml --record
   stackctl apply -f examples/recipes/stack.yaml -y --cause "new oven"
   stackctl apply -f examples/recipes/stack.yaml --dry-run
@@ -81,11 +82,15 @@ not succeed ends the run.` + exitCodes(exitUsage, exitStopped, exitLocked, exitC
 	o.setRelease(c)
 	o.setAdopt(c)
 	o.setDeletions(c)
+	o.policy.set(c)
 	c.Flags().BoolVar(&o.onFailure, "rollback-on-failure", false, "go back to the last good revision if the run fails after its first write")
 	return c
 }
 
 func runApply(ctx context.Context, e *env, o applyOptions) error {
+	if err := o.policy.load(ctx); err != nil {
+		return err
+	}
 	all, err := openFiles(ctx, e, &o.fileFlags, &o.clusterFlags)
 	if err != nil {
 		return err
@@ -101,7 +106,7 @@ func runApply(ctx context.Context, e *env, o applyOptions) error {
 			run.Cause = commandLine(e.args)
 		}
 		signCommit(&run, s.spec.Files)
-		c := change{session: s, runFlags: &o.runFlags, target: target, run: run, question: "apply these changes?"}
+		c := change{session: s, runFlags: &o.runFlags, target: target, run: run, question: "apply these changes?", policy: &o.policy}
 		return c.execute(ctx, e)
 	})
 }

@@ -17,6 +17,7 @@ type change struct {
 	target   apply.Target
 	run      apply.Run
 	question string
+	policy   *policyFlags // nil for none
 	// restore returns a plan that was approved before the run; nil for a run that
 	// makes its own. target then has only the verb and the consent.
 	restore func(context.Context) (*apply.Plan, error)
@@ -46,8 +47,16 @@ func (c *change) execute(ctx context.Context, e *env) error {
 		if err := sameKinds(c.spec, plan); err != nil {
 			return err
 		}
-		if err := c.show(e, plan); err != nil || c.dryRun {
+		if err := c.show(e, plan); err != nil {
 			return err
+		}
+		if c.policy != nil {
+			if err := c.policy.check(ctx, c.spec, c.stack.Namespace, c.target.Objects, plan); err != nil {
+				return err
+			}
+		}
+		if c.dryRun {
+			return nil
 		}
 		approved, err := c.approve(ctx, e, plan)
 		if err != nil {

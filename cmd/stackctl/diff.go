@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,10 @@ type diffOptions struct {
 	clusterFlags
 	consentFlags
 	saveFlags
-	output choice
+	output          choice
+	against         against
+	policy          policyFlags
+	allEnvironments bool
 }
 
 // errDifferent is the answer of a diff that is not empty.
@@ -38,13 +42,32 @@ With --out the plan is kept in a file as well, also when it changes nothing:
 ` + "`stackctl apply FILE`" + ` then does exactly that, or says why it no longer can. The
 plans of several files are in one, for one cluster. Only you can read it; secret
 values are not in it, but where they are read. --allow-prune and
---allow-unpreviewed are consents that such an apply would ask for.` + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
+--allow-unpreviewed are consents that such an apply would ask for.
+
+--against asks no cluster: it compares the objects of the description with those
+it comes to at another revision of its git repository (git:main, git:HEAD~1,
+git:v1.2.0, a hash), where all that it imports and reads is of that revision;
+or with the YAML and JSON manifests in a directory and below it (dir:manifests),
+by kind, namespace and name. There, what is labelled as another stack's is left
+out, and a directory with a subdirectory for an environment, as written by
+render --output-dir, has the objects of that environment there. No secret is
+read.
+
+--all-environments does so for every environment in one table: + is new, ~
+changed, - gone, = alike.` + policyLong + exitCodes("1 there are differences", exitUsage, exitFailed+", or a policy is broken", exitUnknown, exitSignal),
 		Example: `  stackctl diff -f examples/recipes/stack.yaml
   stackctl diff -f examples/recipes/stack.yaml -e dev
   stackctl diff -f examples/recipes/stack.yaml -o json
-  stackctl diff -f examples/recipes/stack.yaml --out plan.json`,
+  stackctl diff -f examples/recipes/stack.yaml --out plan.json
+  stackctl diff -f examples/recipes/stack.yaml --against git:HEAD
+  stackctl diff -f examples/recipes/stack.yaml --against git:HEAD --all-environments`,
 		Args: atMost(0, "no argument"),
-		RunE: func(c *cobra.Command, _ []string) error { return runDiff(c.Context(), e, o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.against.check(c, &o); err != nil {
+				return err
+			}
+			return runDiff(c.Context(), e, o)
+		},
 	}
 	o.fileFlags.set(c)
 	o.clusterFlags.set(c)
@@ -52,7 +75,9 @@ values are not in it, but where they are read. --allow-prune and
 	o.setAdopt(c)
 	o.setDeletions(c)
 	o.saveFlags.set(c, &o.consentFlags)
-	outputFlag(c, &o.output, formats("text", ui.DiffFormats())...)
+	o.against.set(c, &o.allEnvironments)
+	o.policy.set(c)
+	outputFlag(c, &o.output, formats("text", slices.Compact(slices.Sorted(slices.Values(append(ui.MatrixFormats(), ui.DiffFormats()...)))))...)
 	return c
 }
 
@@ -68,6 +93,12 @@ func formats(first string, all []string) []string {
 }
 
 func runDiff(ctx context.Context, e *env, o diffOptions) error {
+	if err := o.policy.load(ctx); err != nil {
+		return err
+	}
+	if o.against.kind != "" {
+		return runAgainst(ctx, e, &o)
+	}
 	if o.out != "" {
 		if err := o.check(); err != nil {
 			return err
@@ -78,7 +109,7 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 	if err != nil {
 		return err
 	}
-	different := false
+	different, broken := false, &ui.PolicyError{}
 	var saved []*apply.SavedPlan
 	for i, s := range all {
 		target, err := s.desired()
@@ -108,6 +139,14 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 			return err
 		}
 		different = different || !plan.Empty()
+		hits, err := o.policy.hits(ctx, s.spec, s.stack.Namespace, target.Objects, plan)
+		if err != nil {
+			return err
+		}
+		broken.Add(hits)
+	}
+	if len(broken.Hits) > 0 {
+		return broken
 	}
 	if o.out != "" {
 		if err := o.write(e, saved); err != nil {

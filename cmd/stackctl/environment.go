@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stackctl.dev/stackctl/apply"
 	"stackctl.dev/stackctl/cmd/internal/ui"
 	"stackctl.dev/stackctl/render"
 	"stackctl.dev/stackctl/schema"
@@ -127,7 +126,7 @@ No value of a Secret is shown.` + exitCodes("1 there are differences", exitUsage
 		ValidArgsFunction: o.complete,
 	}
 	o.oneFile.set(c)
-	outputFlag(c, &o.output, "text", "json")
+	outputFlag(c, &o.output, formats("text", ui.DiffFormats())...)
 	return c
 }
 
@@ -173,14 +172,13 @@ func runEnvironmentDiff(ctx context.Context, e *env, o environmentDiffOptions) e
 		}
 		objects = append(objects, all)
 	}
-	c := ui.Comparison{
-		Stack: base.Name, From: side(stacks[0]), To: side(stacks[1]), Shown: namespace,
-		Changes: apply.Compare(objects[0], objects[1]),
-	}
-	if err := ui.WriteComparison(e.stdout, o.output.value, c, e.options(e.stdout)); err != nil {
+	d := compared(base.Name, namespace, objects[0], objects[1])
+	d.Sides = &ui.Sides{From: side(stacks[0]), To: side(stacks[1])}
+	locateChanges(d.Plan, stacks[1])
+	if err := ui.WriteDiff(e.stdout, o.output.value, d, e.options(e.stdout)); err != nil {
 		return err
 	}
-	if !c.Empty() {
+	if !d.Empty() {
 		return errDifferent
 	}
 	return nil

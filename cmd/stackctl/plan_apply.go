@@ -20,7 +20,7 @@ import (
 
 // approvedFlags are those of an apply whose matter a plan has settled.
 var approvedFlags = []string{
-	"file", "env", "force-conflicts", "take", "yield", "adopt", "prune", "recreate", "allow-unpreviewed", "allow-prune",
+	"file", "env", "force-conflicts", "take", "yield", "adopt", "prune", "recreate", "allow-unpreviewed", "allow-prune", "policy",
 }
 
 // readPlan returns the text of a plan file.

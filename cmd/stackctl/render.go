@@ -19,6 +19,7 @@ import (
 type renderOptions struct {
 	fileFlags
 	cluster         clusterFlags
+	policy          policyFlags
 	output          choice
 	allEnvironments bool
 	directory       string
@@ -48,7 +49,7 @@ environment of every file, and for a file that has none as it is. Nothing is
 written before everything is rendered. DIR/.stackctl-files lists what was
 written: other files are never replaced, and the file of an environment that is
 gone is deleted by the next --all-environments. No symbolic link below DIR is
-followed.` + exitCodes(exitUsage),
+followed.` + policyLong + exitCodes(exitUsage, exitPolicy),
 		Example: `  stackctl render -f examples/recipes/stack.yaml
   stackctl render -f examples/recipes/stack.yaml -e dev
   stackctl render -f examples/hello/stack.yaml --explain
@@ -59,6 +60,7 @@ followed.` + exitCodes(exitUsage),
 	}
 	o.set(c)
 	o.cluster.set(c)
+	o.policy.set(c)
 	outputFlag(c, &o.output, "yaml", "json")
 	c.Flags().BoolVar(&o.allEnvironments, "all-environments", false, "render every environment of every file")
 	c.Flags().BoolVar(&o.explain, "explain", false, "say behind every line where it comes from")
@@ -94,7 +96,10 @@ func runRender(ctx context.Context, e *env, o renderOptions) error {
 		}
 		families = append(families, f)
 	}
-	if err := o.render(families); err != nil {
+	if err := o.policy.load(ctx); err != nil {
+		return err
+	}
+	if err := o.render(ctx, families); err != nil {
 		return err
 	}
 	noteSecrets(e, families)
@@ -157,11 +162,12 @@ func loadEnvironments(ctx context.Context, e *env, file string, names []string) 
 
 // render makes the objects of all. In one stream, and in one directory of one
 // environment, no stack may be there twice.
-func (o *renderOptions) render(families []*family) error {
+func (o *renderOptions) render(ctx context.Context, families []*family) error {
 	seen := map[string]*schema.Stack{}
+	broken := &ui.PolicyError{}
 	for _, f := range families {
 		for _, s := range f.members {
-			namespace, err := o.namespace(s)
+			namespace, err := o.cluster.namespaceOf(s)
 			if err != nil {
 				return err
 			}
@@ -178,7 +184,15 @@ func (o *renderOptions) render(families []*family) error {
 				return err
 			}
 			f.objects = append(f.objects, objects)
+			hits, err := o.policy.hits(ctx, s, namespace, objects, nil)
+			if err != nil {
+				return err
+			}
+			broken.Add(hits)
 		}
+	}
+	if len(broken.Hits) > 0 {
+		return broken
 	}
 	return nil
 }
@@ -199,16 +213,16 @@ func (o *renderOptions) collision(a, b *schema.Stack, namespace string) error {
 	return duplicate(a, b, namespace)
 }
 
-// namespace is the one of a stack; only when nobody names one is a kubeconfig
-// looked at, and having none is no error.
-func (o *renderOptions) namespace(s *schema.Stack) (string, error) {
+// namespaceOf is the namespace of a stack, where no cluster is asked; only when
+// nobody names one is a kubeconfig looked at, and having none is no error.
+func (f *clusterFlags) namespaceOf(s *schema.Stack) (string, error) {
 	switch {
-	case *o.cluster.Namespace != "":
-		return *o.cluster.Namespace, nil
+	case *f.Namespace != "":
+		return *f.Namespace, nil
 	case s.Namespace != "":
 		return s.Namespace, nil
 	}
-	namespace, _, err := o.cluster.ToRawKubeConfigLoader().Namespace()
+	namespace, _, err := f.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
 		return "", &clusterError{msg: "read the kubeconfig: " + err.Error(), err: err, hint: "name the namespace with -n, and no kubeconfig is read"}
 	}
@@ -250,7 +264,7 @@ func (o *renderOptions) writeExplained(e *env, families []*family) error {
 	var all render.Explained
 	for _, f := range families {
 		for _, s := range f.members {
-			namespace, err := o.namespace(s)
+			namespace, err := o.cluster.namespaceOf(s)
 			if err != nil {
 				return err
 			}

@@ -81,8 +81,9 @@ func scriptParams(dir string) testscript.Params {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"edit":  edit,
+			"exits":  exits,
+			"edit":   edit,
+			"commit": commit,
 		},
 	}
 }
@@ -131,6 +132,31 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s: nothing matches %s", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(pattern.ReplaceAllString(text, args[2])), 0o644))
+}
+
+// commit is the command "commit DIR BRANCH": it commits all that is in a
+// directory to a branch of the git repository there, and makes one if there is
+// none.
+func commit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: commit DIR BRANCH")
+	}
+	dir := ts.MkAbs(args[0])
+	git := func(args ...string) {
+		settings := []string{"-c", "user.name=Ann Example", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false"}
+		cmd := exec.Command("git", append(settings, args...)...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
+			"GIT_AUTHOR_DATE=2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE=2026-01-01T00:00:00Z") // so that hashes can be written down
+		if out, err := cmd.CombinedOutput(); err != nil {
+			ts.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, ".git")); err != nil {
+		git("init", "-q", "-b", args[1])
+	}
+	git("add", "-A")
+	git("commit", "-q", "-m", "test")
 }
 
 // checkScripts keeps scripts short enough to be read, and their names useful.

@@ -105,6 +105,9 @@ func load(ctx context.Context, e *env, file, environment string) (*schema.Stack,
 
 // unreadable makes a file that cannot be read an error in the command line.
 func unreadable(err error) error {
+	if err == nil {
+		return nil
+	}
 	var invalid schema.Errors
 	if errors.As(err, &invalid) {
 		return err

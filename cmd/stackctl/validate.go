@@ -11,11 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"stackctl.dev/stackctl/cmd/internal/ui"
+	"stackctl.dev/stackctl/render"
 	"stackctl.dev/stackctl/schema"
 )
 
 type validateOptions struct {
 	fileFlags
+	policy policyFlags
 	output choice
 }
 
@@ -34,7 +36,8 @@ editors and CI: "valid", "summary" with the numbers of "files", "errors" and
 "warnings", "stacks" with what is in the valid files, and "diagnostics". Each of
 these has "file", "line" and "column" from 1 (columns are bytes; neither is
 there when the whole file is meant), "path" such as apps.web.port, "severity"
-(error or warning), "message" and "hint".` + exitCodes("2 something is wrong with the description or a flag"),
+(error or warning), "message" and "hint"; one of a policy also has "rule" and
+"policy", the place of the rule.` + policyLong + exitCodes("2 something is wrong with the description or a flag", exitPolicy),
 		Example: `  stackctl validate
   stackctl validate -f examples/recipes/stack.yaml
   stackctl validate -f examples/recipes/stack.yaml -f examples/hello/stack.yaml
@@ -43,6 +46,7 @@ there when the whole file is meant), "path" such as apps.web.port, "severity"
 		RunE: func(c *cobra.Command, _ []string) error { return runValidate(c.Context(), e, o) },
 	}
 	o.set(c)
+	o.policy.set(c)
 	outputFlag(c, &o.output, "text", "json")
 	return c
 }
@@ -55,10 +59,14 @@ func runValidate(ctx context.Context, e *env, o validateOptions) error {
 	if err := twice(files); err != nil {
 		return err
 	}
+	if err := o.policy.load(ctx); err != nil {
+		return err
+	}
 	var all []verdict
 	var invalid schema.Errors
+	broken := &ui.PolicyError{}
 	for _, file := range files {
-		v, err := judge(ctx, e, file, o.environment)
+		v, err := o.judge(ctx, e, file, o.environment)
 		var unread *usageError
 		switch {
 		case errors.As(err, &unread) && o.output.value == "json":
@@ -68,15 +76,19 @@ func runValidate(ctx context.Context, e *env, o validateOptions) error {
 		}
 		all = append(all, v)
 		invalid = append(invalid, v.errs...)
+		broken.Add(v.hits)
 	}
 	if o.output.value == "json" {
-		return writeVerdicts(e, all, invalid)
+		return writeVerdicts(e, all, invalid, broken)
 	}
 	for _, v := range all {
 		ui.WriteWarnings(e.stderr, v.warnings, e.errorContext(nil))
 	}
 	if len(invalid) > 0 {
 		return invalid
+	}
+	if len(broken.Hits) > 0 {
+		return broken
 	}
 	for _, v := range all {
 		s := v.stack
@@ -90,15 +102,21 @@ type verdict struct {
 	stack    *schema.Stack // nil when it is wrong without an environment
 	errs     schema.Errors
 	warnings []schema.Error
+	hits     []ui.PolicyHit
 }
 
 // judge checks a file with one environment, or if none is named, with none and
 // then with each. What is wrong in several is said once.
-func judge(ctx context.Context, e *env, file, environment string) (verdict, error) {
+func (o *validateOptions) judge(ctx context.Context, e *env, file, environment string) (verdict, error) {
+	var v verdict
 	stack, err := load(ctx, e, file, environment)
 	if err == nil {
 		// A patch is applied to what it is for, so only then its mistakes show.
-		_, err = rendered(stack, cmp.Or(stack.Namespace, "default"))
+		namespace := cmp.Or(stack.Namespace, "default")
+		var objects render.Objects
+		if objects, err = rendered(stack, namespace); err == nil {
+			v.hits, err = o.policy.hits(ctx, stack, namespace, objects, nil)
+		}
 	}
 	if err != nil {
 		var wrong schema.Errors
@@ -107,16 +125,22 @@ func judge(ctx context.Context, e *env, file, environment string) (verdict, erro
 		}
 		return verdict{}, err
 	}
-	v := verdict{stack: stack, warnings: stack.Warnings}
+	v.stack, v.warnings = stack, stack.Warnings
 	if environment != "" {
 		return v, nil
 	}
+	if len(stack.Environments) > 0 {
+		v.hits = nil // what is not applied is not judged
+	}
 	for _, name := range stack.Environments {
-		one, err := judge(ctx, e, file, name)
+		one, err := o.judge(ctx, e, file, name)
 		if err != nil {
 			return v, err
 		}
 		v.errs = union(v.errs, within(name, one.errs)) // its warnings are for who chooses it
+		found := &ui.PolicyError{Hits: v.hits}
+		found.Add(one.hits)
+		v.hits = found.Hits
 	}
 	return v, nil
 }
@@ -148,10 +172,11 @@ func union(all, more []schema.Error) []schema.Error {
 }
 
 // writeVerdicts answers on stdout alone, whatever the answer is.
-func writeVerdicts(e *env, all []verdict, invalid schema.Errors) error {
+func writeVerdicts(e *env, all []verdict, invalid schema.Errors, broken *ui.PolicyError) error {
 	var d ui.Diagnosis
 	for _, v := range all {
 		d.Add(v.errs, v.warnings)
+		d.AddPolicy(v.hits)
 		if s := v.stack; s != nil && len(v.errs) == 0 {
 			facts := ui.StackFacts{File: s.Pos.File, Name: s.Name, Environment: s.Environment, Apps: []string{}, Environments: slices.Clone(s.Environments)}
 			for _, app := range s.Apps {
@@ -168,6 +193,9 @@ func writeVerdicts(e *env, all []verdict, invalid schema.Errors) error {
 	}
 	if len(invalid) > 0 {
 		return &saidError{invalid}
+	}
+	if len(broken.Hits) > 0 {
+		return &saidError{broken}
 	}
 	return nil
 }

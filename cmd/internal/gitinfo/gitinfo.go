@@ -1,6 +1,7 @@
 // Package gitinfo reads from a git repository what a record of a release
 // names: the commit, whether the files that were released differ from it, and
-// who the user is. It runs no program and writes nothing.
+// who the user is; and what a directory held at another revision. It runs no
+// program and writes nothing.
 //
 // # Limits
 //

@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// maxObject bounds what is unpacked for one object. Only commits and folders
-// are read, files are compared by hash.
+// maxObject bounds what is unpacked for one object. To tell whether a file
+// differs it is compared by hash, and not read.
 const maxObject = 64 << 20
 
 // objects reads the object store of a repository.
@@ -43,14 +43,9 @@ func hashObject(length int, kind string, content []byte) string {
 // blob returns the hash of the file at a path in a commit, "" when the commit
 // has none.
 func (o objects) blob(commit, path string) (string, error) {
-	content, err := o.read(commit)
+	node, err := o.treeOf(commit)
 	if err != nil {
 		return "", err
-	}
-	line, _, _ := bytes.Cut(content, []byte("\n"))
-	node, ok := strings.CutPrefix(string(line), "tree ")
-	if !ok || !isHash(node) {
-		return "", fmt.Errorf("%s is no commit", commit)
 	}
 	for name := range strings.SplitSeq(path, "/") {
 		tree, err := o.read(node)
@@ -62,6 +57,20 @@ func (o objects) blob(commit, path string) (string, error) {
 		}
 	}
 	return node, nil
+}
+
+// treeOf returns the hash of the folder that a commit is of.
+func (o objects) treeOf(commit string) (string, error) {
+	content, err := o.read(commit)
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := bytes.Cut(content, []byte("\n"))
+	tree, ok := strings.CutPrefix(string(line), "tree ")
+	if !ok || !isHash(tree) {
+		return "", fmt.Errorf("%s is no commit", commit)
+	}
+	return tree, nil
 }
 
 // entry returns the hash of a name in the content of a folder ("tree").

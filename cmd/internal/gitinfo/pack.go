@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 )
 
@@ -55,42 +54,6 @@ func readPacked(dir, name string) ([]byte, error) {
 		return content, nil
 	}
 	return nil, errNoObject
-}
-
-// find looks a hash up in the index of a pack (version 2): a table of how many
-// hashes begin with at most each byte, the hashes, their checksums, their
-// offsets, and the offsets beyond 2 GiB.
-func find(index string, want []byte) (offset int64, ok bool, err error) {
-	text, err := os.ReadFile(index)
-	if err != nil {
-		return 0, false, err
-	}
-	const head, fan = 8, 256 * 4
-	if len(text) < head+fan || string(text[:head]) != "\xfftOc\x00\x00\x00\x02" {
-		return 0, false, errors.New("not a pack index of version 2")
-	}
-	count := int(binary.BigEndian.Uint32(text[head+fan-4:]))
-	size := len(want)
-	hashes := head + fan
-	offsets := hashes + count*(size+4)
-	large := offsets + count*4
-	if count < 0 || len(text) < large {
-		return 0, false, errors.New("broken pack index")
-	}
-	at := func(i int) string { return string(text[hashes+i*size : hashes+(i+1)*size]) }
-	i := sort.Search(count, func(i int) bool { return at(i) >= string(want) })
-	if i == count || at(i) != string(want) {
-		return 0, false, nil
-	}
-	short := binary.BigEndian.Uint32(text[offsets+i*4:])
-	if short&(1<<31) == 0 {
-		return int64(short), true, nil
-	}
-	place := large + int(short&^(1<<31))*8
-	if len(text) < place+8 {
-		return 0, false, errors.New("broken pack index")
-	}
-	return int64(binary.BigEndian.Uint64(text[place:])), true, nil
 }
 
 // unpack returns the object at an offset of a pack.

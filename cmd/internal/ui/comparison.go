@@ -1,31 +1,31 @@
 package ui
 
-import (
-	"io"
+import "io"
 
-	"stackctl.dev/stackctl/apply"
-)
-
-// Comparison is how two environments of a stack differ, by the objects they
-// come to.
-type Comparison struct {
-	Stack string `json:"stack"`
-	From  Side   `json:"from"`
-	To    Side   `json:"to"`
-	// Shown is the namespace that the objects have here, on both sides.
-	Shown   string         `json:"-"`
-	Changes []apply.Change `json:"changes"` // what makes From into To
+// Sides are the two descriptions that a plan leads from and to, where it is not
+// a cluster that is compared. The objects of the plan are all in the namespace
+// of To.
+type Sides struct {
+	From Side `json:"from"`
+	To   Side `json:"to"`
 }
 
 // Side is one of the two.
 type Side struct {
-	Environment string `json:"environment"` // "" is the file without one
-	Namespace   string `json:"namespace"`   // "" when the file names none
+	Source      string `json:"source,omitempty"` // such as git:main, "" where both are one file
+	Commit      string `json:"commit,omitempty"` // of a source that is a revision
+	Environment string `json:"environment"`      // "" is the file without one
+	Namespace   string `json:"namespace"`        // "" when nobody names one
 }
 
-// Title names the environment.
+// Title names the side by what it is told from the other by.
 func (s Side) Title() string {
-	if s.Environment == "" {
+	switch {
+	case s.Commit != "":
+		return s.Source + " (" + s.Commit[:min(10, len(s.Commit))] + ")"
+	case s.Source != "":
+		return s.Source
+	case s.Environment == "":
 		return "base"
 	}
 	return s.Environment
@@ -38,60 +38,37 @@ func (s Side) place() string {
 	return s.Namespace
 }
 
-// Empty reports whether both come to the same objects in the same namespace.
-func (c *Comparison) Empty() bool {
-	alike, changed, only, missing := c.counts()
-	return c.From.Namespace == c.To.Namespace && changed+only+missing == 0 && alike == len(c.Changes)
-}
+// moved reports whether all objects go to another namespace.
+func (s *Sides) moved() bool { return s != nil && s.From.Namespace != s.To.Namespace }
 
-// counts returns how many objects are alike, differ, and are on one side only.
-func (c *Comparison) counts() (alike, differ, onlyTo, onlyFrom int) {
-	for _, change := range c.Changes {
-		switch change.Action {
-		case apply.ActionUnchanged:
-			alike++
-		case apply.ActionUpdate:
-			differ++
-		case apply.ActionCreate:
-			onlyTo++
-		case apply.ActionDelete:
-			onlyFrom++
-		}
-	}
-	return alike, differ, onlyTo, onlyFrom
-}
+// Empty reports whether there is nothing to show.
+func (d Diff) Empty() bool { return d.Plan.Empty() && !d.Sides.moved() }
 
-// WriteComparison writes a comparison as text or json.
-func WriteComparison(w io.Writer, format string, c Comparison, o Options) error {
-	if c.Changes == nil {
-		c.Changes = []apply.Change{}
+// sides writes what turns one description into another.
+func (t *planText) sides(s Sides) {
+	t.printf("stack %s", styled{bold, t.plan.Stack.Name})
+	if s.From.Environment == s.To.Environment && s.To.Environment != "" {
+		t.printf(", environment %s", styled{bold, s.To.Environment})
 	}
-	if format == "json" {
-		return WriteJSON(w, struct {
-			Comparison
-			Empty bool `json:"empty"`
-		}{c, c.Empty()})
+	t.printf(": %s → %s\n", styled{bold, s.From.Title()}, styled{bold, s.To.Title()})
+	if s.moved() {
+		t.printf("  %s namespace: %s → %s, of all objects\n", styled{yellow, "~"}, s.From.place(), s.To.place())
 	}
-	t := planText{Printer: NewPrinter(w, o), plan: &apply.Plan{Stack: apply.Stack{Name: c.Stack, Namespace: c.Shown}}, full: true}
-	t.comparison(c)
-	return t.Err()
-}
-
-func (t *planText) comparison(c Comparison) {
-	t.printf("stack %s: %s → %s\n", styled{bold, c.Stack}, styled{bold, c.From.Title()}, styled{bold, c.To.Title()})
-	if c.From.Namespace != c.To.Namespace {
-		t.printf("  %s namespace: %s → %s, of all objects\n", styled{yellow, "~"}, c.From.place(), c.To.place())
-	}
-	alike, differ, onlyTo, onlyFrom := c.counts()
-	if differ+onlyTo+onlyFrom == 0 {
-		t.printf("No differences: %s alike.\n", plural(alike, "object"))
+	if t.plan.Empty() {
+		t.printf("No differences: %s alike.\n", plural(t.plan.Counts().Unchanged, "object"))
 		return
 	}
+	t.compared(s.From.Title(), s.To.Title())
+}
+
+// compared writes the changes that lead from one to another, and their number.
+func (t *planText) compared(from, to string) {
 	t.printf("\n")
-	for _, change := range c.Changes {
+	for _, change := range t.plan.Changes {
 		t.change(change)
 	}
-	t.printf("\n%d differ, %d only in %s, %d only in %s, %d alike\n", differ, onlyFrom, c.From.Title(), onlyTo, c.To.Title(), alike)
+	n := t.plan.Counts()
+	t.printf("\n%d differ, %d only in %s, %d only in %s, %d alike\n", n.Updated, n.Deleted, from, n.Created, to, n.Unchanged)
 }
 
 // EnvironmentRow is what the list of environments says about one.

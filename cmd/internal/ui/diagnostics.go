@@ -27,6 +27,9 @@ type Diagnostic struct {
 	Severity Severity `json:"severity"`
 	Message  string   `json:"message"`
 	Hint     string   `json:"hint,omitempty"`
+	// Rule is the one of a policy that is broken, and Policy where it is.
+	Rule   string `json:"rule,omitempty"`
+	Policy string `json:"policy,omitempty"`
 }
 
 // Diagnosis is the answer of a validation.

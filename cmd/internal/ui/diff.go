@@ -21,6 +21,8 @@ type Diff struct {
 	// Drift is the revision that the cluster is compared with, 0 when the plan
 	// is one to carry out.
 	Drift int
+	// Sides are set where two descriptions are compared, and no cluster.
+	Sides *Sides
 }
 
 // diffFormats holds every format of a diff. To add one, write its function in

@@ -25,6 +25,10 @@ func WritePlan(w io.Writer, d Diff, o Options) error {
 
 func writePlan(w io.Writer, d Diff, o Options, full bool) error {
 	t := planText{Printer: NewPrinter(w, o), plan: d.Plan, full: full, conflicts: d.Conflicts, drift: d.Drift}
+	if d.Sides != nil {
+		t.sides(*d.Sides)
+		return t.Err()
+	}
 	t.header(d.Context)
 	if d.Plan.Empty() {
 		t.inSync()

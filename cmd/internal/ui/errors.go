@@ -39,9 +39,12 @@ func WriteError(w io.Writer, err error, c ErrorContext) {
 		notReady *apply.NotReadyError
 		locked   *apply.LockedError
 		defect   *apply.PanicError
+		policy   *PolicyError
 		hinted   hinter
 	)
 	switch {
+	case errors.As(err, &policy):
+		t.policy(policy)
 	case errors.As(err, &invalid):
 		for _, one := range invalid {
 			t.positioned(one, "")

@@ -112,9 +112,11 @@ func (d *RevisionDiff) Empty() bool {
 	if d.Spec && (d.From.Source != d.To.Source || d.From.Environment != d.To.Environment) {
 		return false
 	}
-	_, differ, onlyTo, onlyFrom := (&Comparison{Changes: d.Changes}).counts()
-	return !d.Objects || differ+onlyTo+onlyFrom == 0
+	return !d.Objects || d.plan().Empty()
 }
+
+// plan is what turns the objects of one revision into those of the other.
+func (d *RevisionDiff) plan() *apply.Plan { return &apply.Plan{Stack: d.Stack, Changes: d.Changes} }
 
 // WriteRevisionDiff writes a comparison of revisions as text or json.
 func WriteRevisionDiff(w io.Writer, format string, d RevisionDiff, o Options) error {
@@ -138,7 +140,7 @@ func WriteRevisionDiff(w io.Writer, format string, d RevisionDiff, o Options) er
 			Empty           bool   `json:"empty"`
 		}{d, d.From.Revision, d.To.Revision, d.From.Environment, d.To.Environment, spec.String(), d.Empty()})
 	}
-	t := planText{Printer: NewPrinter(w, o), plan: &apply.Plan{Stack: d.Stack}, full: true}
+	t := planText{Printer: NewPrinter(w, o), plan: d.plan(), full: true}
 	t.revisions(d)
 	return t.Err()
 }
@@ -161,16 +163,11 @@ func (t *planText) revisions(d RevisionDiff) {
 	if !d.Objects {
 		return
 	}
-	alike, differ, onlyTo, onlyFrom := (&Comparison{Changes: d.Changes}).counts()
-	if differ+onlyTo+onlyFrom == 0 {
-		t.printf("No object differs: %s alike.\n", plural(alike, "object"))
+	if t.plan.Empty() {
+		t.printf("No object differs: %s alike.\n", plural(t.plan.Counts().Unchanged, "object"))
 		return
 	}
-	t.printf("\n")
-	for _, change := range d.Changes {
-		t.change(change)
-	}
-	t.printf("\n%d differ, %d only in revision %d, %d only in revision %d, %d alike\n", differ, onlyFrom, d.From.Revision, onlyTo, d.To.Revision, alike)
+	t.compared(fmt.Sprintf("revision %d", d.From.Revision), fmt.Sprintf("revision %d", d.To.Revision))
 }
 
 // WriteVerification writes what verifying the records of a stack found, as text
