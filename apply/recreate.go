@@ -64,11 +64,13 @@ func (p *planner) refused(ctx context.Context, o, live *unstructured.Unstructure
 	if err != nil {
 		return Change{}, err
 	}
-	return Change{
+	change := Change{
 		Object: key, Action: ActionUpdate, Replace: pathsOf(frozen.Fields), Note: loss(frozen, live),
 		Fields: differences(key, have, want),
 		send:   o, pin: pinOf(live), template: isWorkload(key),
-	}, nil
+	}
+	change.show(have, want)
+	return change, nil
 }
 
 // notRecreatable says why an object is not deleted to be made anew, whatever
