@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +13,7 @@ type diffOptions struct {
 	fileFlags
 	clusterFlags
 	consentFlags
-	output choice
+	differenceFlags
 }
 
 // errDifferent is the answer of a diff that is not empty.
@@ -30,10 +29,10 @@ differ. The API server decides: every object is sent to it as a dry run.
 
 It is empty exactly when an apply would write nothing. With the flags about
 conflicts and adoption it shows what an apply with them would do. Nothing is
-written, and no value of a Secret is shown. JSON is one document for each file.` + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
+written, and no value of a Secret is shown.` + differenceFormats + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
 		Example: `  stackctl diff -f examples/recipes/stack.yaml
   stackctl diff -f examples/recipes/stack.yaml -e dev
-  stackctl diff -f examples/recipes/stack.yaml -o json`,
+  stackctl diff -f examples/recipes/stack.yaml -o markdown --exit-zero`,
 		Args: atMost(0, "no argument"),
 		RunE: func(c *cobra.Command, _ []string) error { return runDiff(c.Context(), e, o) },
 	}
@@ -42,7 +41,7 @@ written, and no value of a Secret is shown. JSON is one document for each file.`
 	o.setConflicts(c)
 	o.setAdopt(c)
 	o.setDeletions(c)
-	outputFlag(c, &o.output, formats("text", ui.DiffFormats())...)
+	o.differenceFlags.set(c)
 	return c
 }
 
@@ -62,8 +61,8 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 	if err != nil {
 		return err
 	}
-	different := false
-	for i, s := range all {
+	var diffs []ui.Diff
+	for _, s := range all {
 		target, err := s.desired()
 		if err != nil {
 			return err
@@ -76,19 +75,12 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 		if err := sameKinds(s.spec, plan); err != nil {
 			return err
 		}
-		if i > 0 && o.output.value == "text" {
-			fmt.Fprintln(e.stdout)
-		}
-		diff := ui.Diff{Plan: plan, Context: s.context, Conflicts: s.conflictContext(e)}
-		if err := ui.WriteDiff(e.stdout, o.output.value, diff, e.options(e.stdout)); err != nil {
-			return err
-		}
-		different = different || !plan.Empty()
+		diffs = append(diffs, ui.Diff{Plan: plan, Context: s.context, File: s.file(), Conflicts: s.conflictContext(e)})
 	}
-	if different {
-		return errDifferent
+	if err := o.show(ctx, e, diffs); err != nil {
+		return err
 	}
-	return nil
+	return o.answer(diffs)
 }
 
 // openFiles returns the sessions of the files that flags name.
