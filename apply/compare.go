@@ -134,6 +134,7 @@ func (p *planner) decide(change *Change, live, merged *unstructured.Unstructured
 	switch {
 	case len(change.Fields) > 0:
 		change.Action = ActionUpdate
+		change.show(live, merged)
 		change.template = isWorkload(key) && !reflect.DeepEqual(template(live), template(merged))
 	case before != after:
 		change.Action, change.OwnershipOnly = ActionUpdate, true

@@ -34,12 +34,13 @@ func Compare(before, after []*unstructured.Unstructured) []Change {
 		}
 		if len(c.Fields) > 0 {
 			c.Action = ActionUpdate
+			c.show(was, o)
 		}
 		changes = append(changes, c)
 	}
 	for _, o := range before {
 		if left[contentless(o)] == o {
-			changes = append(changes, Change{Object: keyOf(o), Action: ActionDelete})
+			changes = append(changes, Change{Object: keyOf(o), Action: ActionDelete, Live: maskObject(keyOf(o), normalize(o))})
 		}
 	}
 	known := redactor{}

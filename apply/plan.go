@@ -107,6 +107,11 @@ type Change struct {
 	OwnershipOnly bool `json:"ownershipOnly,omitempty"`
 	// New is the object as the stack wants it, for a create.
 	New map[string]any `json:"new,omitempty"`
+	// Live and Merged are the whole object as it is and as it would be, masked,
+	// where it is updated; [Change.Objects] tells them with the changes in them.
+	// They are no part of the JSON, which holds the Fields.
+	Live   map[string]any `json:"-"`
+	Merged map[string]any `json:"-"`
 	// Conflicts are fields (or the whole object) owned by somebody else.
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 	// Adopted says who an object belonged to that the run makes the stack's.

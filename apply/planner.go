@@ -71,6 +71,7 @@ func (e *Engine) plan(ctx context.Context, target Target) (*Plan, error) {
 		return nil, err
 	}
 	sortChanges(p.plan.Changes)
+	p.showLeaving()
 	p.noteUnused()
 	p.plan.base, p.plan.inventory = p.base, p.alive()-p.spares()
 	p.plan.Warnings = append(p.plan.Warnings, e.cluster.warnings.take()...)

@@ -321,8 +321,10 @@ func (r *redactor) value(v any, text string) any {
 
 // change cleans what is shown of a change. What is sent stays as it is.
 func (r *redactor) change(c *Change) {
-	if m, ok := r.value(c.New, masked).(map[string]any); ok && c.New != nil {
-		c.New = m
+	for _, o := range []*map[string]any{&c.New, &c.Live, &c.Merged} {
+		if m, ok := r.value(*o, masked).(map[string]any); ok && *o != nil {
+			*o = m
+		}
 	}
 	c.Note = r.text(c.Note)
 	for i := range c.Fields {

@@ -86,34 +86,35 @@ func runAgainst(ctx context.Context, e *env, o *diffOptions) error {
 	if err := twice(files); err != nil {
 		return err
 	}
-	different, broken := false, &ui.PolicyError{}
+	var all []ui.Diff
+	broken := &ui.PolicyError{}
 	for i, file := range files {
 		c := &comparison{env: e, diffOptions: o, file: file}
 		diffs, err := c.run(ctx)
 		if err != nil {
 			return err
 		}
+		all = append(all, diffs...)
+		broken.Add(c.broken)
+		if !o.allEnvironments {
+			continue
+		}
 		if i > 0 && o.output.value == "text" {
 			fmt.Fprintln(e.stdout)
 		}
-		if o.allEnvironments {
-			err = ui.WriteMatrix(e.stdout, o.output.value, ui.Matrix{Columns: diffs}, e.options(e.stdout))
-		} else {
-			err = ui.WriteDiff(e.stdout, o.output.value, diffs[0], e.options(e.stdout))
-		}
-		if err != nil {
+		if err := ui.WriteMatrix(e.stdout, o.output.value, ui.Matrix{Columns: diffs}, e.options(e.stdout)); err != nil {
 			return err
 		}
-		different = different || slices.ContainsFunc(diffs, func(d ui.Diff) bool { return !d.Empty() })
-		broken.Add(c.broken)
+	}
+	if !o.allEnvironments {
+		if err := o.show(ctx, e, all); err != nil {
+			return err
+		}
 	}
 	if len(broken.Hits) > 0 {
 		return broken
 	}
-	if different {
-		return errDifferent
-	}
-	return nil
+	return o.answer(all)
 }
 
 // comparison is one description and what it is compared with.

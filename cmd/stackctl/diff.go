@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +15,7 @@ type diffOptions struct {
 	clusterFlags
 	consentFlags
 	saveFlags
-	output          choice
+	differenceFlags
 	against         against
 	policy          policyFlags
 	allEnvironments bool
@@ -36,7 +34,7 @@ differ. The API server decides: every object is sent to it as a dry run.
 
 It is empty exactly when an apply would write nothing. With the flags about
 conflicts and adoption it shows what an apply with them would do. Nothing is
-written, and no value of a Secret is shown. JSON is one document for each file.
+written, and no value of a Secret is shown.` + differenceFormats + `
 
 With --out the plan is kept in a file as well, also when it changes nothing:
 ` + "`stackctl apply FILE`" + ` then does exactly that, or says why it no longer can. The
@@ -57,7 +55,7 @@ read.
 changed, - gone, = alike.` + policyLong + exitCodes("1 there are differences", exitUsage, exitFailed+", or a policy is broken", exitUnknown, exitSignal),
 		Example: `  stackctl diff -f examples/recipes/stack.yaml
   stackctl diff -f examples/recipes/stack.yaml -e dev
-  stackctl diff -f examples/recipes/stack.yaml -o json
+  stackctl diff -f examples/recipes/stack.yaml -o markdown --exit-zero
   stackctl diff -f examples/recipes/stack.yaml --out plan.json
   stackctl diff -f examples/recipes/stack.yaml --against git:HEAD
   stackctl diff -f examples/recipes/stack.yaml --against git:HEAD --all-environments`,
@@ -77,7 +75,7 @@ changed, - gone, = alike.` + policyLong + exitCodes("1 there are differences", e
 	o.saveFlags.set(c, &o.consentFlags)
 	o.against.set(c, &o.allEnvironments)
 	o.policy.set(c)
-	outputFlag(c, &o.output, formats("text", slices.Compact(slices.Sorted(slices.Values(append(ui.MatrixFormats(), ui.DiffFormats()...)))))...)
+	o.differenceFlags.set(c, ui.MatrixFormats()...)
 	return c
 }
 
@@ -109,9 +107,10 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 	if err != nil {
 		return err
 	}
-	different, broken := false, &ui.PolicyError{}
+	var diffs []ui.Diff
 	var saved []*apply.SavedPlan
-	for i, s := range all {
+	broken := &ui.PolicyError{}
+	for _, s := range all {
 		target, err := s.desired()
 		if err != nil {
 			return err
@@ -131,19 +130,15 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 			}
 			saved = append(saved, one)
 		}
-		if i > 0 && o.output.value == "text" {
-			fmt.Fprintln(e.stdout)
-		}
-		diff := ui.Diff{Plan: plan, Context: s.context, Conflicts: s.conflictContext(e)}
-		if err := ui.WriteDiff(e.stdout, o.output.value, diff, e.options(e.stdout)); err != nil {
-			return err
-		}
-		different = different || !plan.Empty()
 		hits, err := o.policy.hits(ctx, s.spec, s.stack.Namespace, target.Objects, plan)
 		if err != nil {
 			return err
 		}
 		broken.Add(hits)
+		diffs = append(diffs, ui.Diff{Plan: plan, Context: s.context, File: s.file(), Conflicts: s.conflictContext(e)})
+	}
+	if err := o.show(ctx, e, diffs); err != nil {
+		return err
 	}
 	if len(broken.Hits) > 0 {
 		return broken
@@ -153,10 +148,7 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 			return err
 		}
 	}
-	if different {
-		return errDifferent
-	}
-	return nil
+	return o.answer(diffs)
 }
 
 // openFiles returns the sessions of the files that flags name.

@@ -11,8 +11,8 @@ import (
 
 type driftOptions struct {
 	refFlags
-	output choice
-	args   []string
+	differenceFlags
+	args []string
 }
 
 func newDrift(e *env) *cobra.Command {
@@ -26,7 +26,7 @@ them, and objects that a later run left behind. Your file plays no part, but
 for the name of the stack.
 
 The API server decides: every object is sent to it as a dry run. Nothing is
-written, and no value of a Secret is shown.` + refLong + exitCodes("1 there is drift", exitUsage, "3 the cluster failed, there is no such stack, or a record cannot be read", exitUnknown, exitSignal),
+written, and no value of a Secret is shown.` + differenceFormats + refLong + exitCodes("1 there is drift", exitUsage, "3 the cluster failed, there is no such stack, or a record cannot be read", exitUnknown, exitSignal),
 		Example: `  stackctl drift
   stackctl drift recipes -n shop
   stackctl drift recipes -o json`,
@@ -35,8 +35,8 @@ written, and no value of a Secret is shown.` + refLong + exitCodes("1 there is d
 			return runDrift(c.Context(), e, o)
 		},
 	}
-	o.set(c)
-	outputFlag(c, &o.output, formats("text", ui.DiffFormats())...)
+	o.refFlags.set(c)
+	o.differenceFlags.set(c)
 	return c
 }
 
@@ -49,12 +49,9 @@ func runDrift(ctx context.Context, e *env, o driftOptions) error {
 	if err != nil {
 		return err
 	}
-	diff := ui.Diff{Plan: plan, Context: s.context, Drift: revision}
-	if err := ui.WriteDiff(e.stdout, o.output.value, diff, e.options(e.stdout)); err != nil {
+	diffs := []ui.Diff{{Plan: plan, Context: s.context, File: s.file(), Drift: revision}}
+	if err := o.show(ctx, e, diffs); err != nil {
 		return err
 	}
-	if !plan.Empty() {
-		return errDifferent
-	}
-	return nil
+	return o.answer(diffs)
 }

@@ -63,10 +63,22 @@ type output struct {
 	w   io.Writer
 	tty bool
 	err error
+
+	width func() int // of the terminal; nil when there is none
 }
 
 func newOutput(f *os.File) *output {
-	return &output{w: f, tty: term.IsTerminal(int(f.Fd()))}
+	o := &output{w: f, tty: term.IsTerminal(int(f.Fd()))}
+	if o.tty {
+		o.width = func() int {
+			width, _, err := term.GetSize(int(f.Fd()))
+			if err != nil {
+				return 0
+			}
+			return width
+		}
+	}
+	return o
 }
 
 func (o *output) Write(b []byte) (int, error) {
@@ -91,7 +103,11 @@ func (o *output) lost() error {
 
 // options say how to write to a stream.
 func (e *env) options(o *output) ui.Options {
-	return ui.Options{Color: e.color(o), Now: e.now()}
+	options := ui.Options{Color: e.color(o), Now: e.now()}
+	if o.width != nil {
+		options.Width = o.width()
+	}
+	return options
 }
 
 // color honours NO_COLOR (no-color.org) and TERM=dumb, on terminals only.

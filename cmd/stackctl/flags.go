@@ -16,6 +16,7 @@ import (
 type choice struct {
 	value   string
 	allowed []string
+	given   bool
 }
 
 func (c *choice) String() string { return c.value }
@@ -25,14 +26,19 @@ func (c *choice) Set(v string) error {
 	if !slices.Contains(c.allowed, v) {
 		return fmt.Errorf("must be one of %s", strings.Join(c.allowed, ", "))
 	}
-	c.value = v
+	c.value, c.given = v, true
 	return nil
 }
 
 // outputFlag adds -o with the formats of a command; the first is the default.
 func outputFlag(c *cobra.Command, to *choice, formats ...string) {
 	*to = choice{value: formats[0], allowed: formats}
-	c.Flags().VarP(to, "output", "o", "format of the output")
+	usage := "format of the output"
+	if len(formats) > 4 {
+		half := (len(formats) + 1) / 2
+		usage = "`FORMAT` of the output: " + strings.Join(formats[:half], ", ") + ",\n" + strings.Join(formats[half:], ", ")
+	}
+	c.Flags().VarP(to, "output", "o", usage)
 	completeFlag(c, "output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return formats, cobra.ShellCompDirectiveNoFileComp
 	})

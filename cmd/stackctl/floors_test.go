@@ -1,7 +1,10 @@
 package main
 
 import (
+	"go/parser"
+	"go/token"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -95,15 +98,50 @@ func TestUIImports(t *testing.T) {
 }
 
 // TestNoPrograms keeps our packages from running other programs: only plugins
-// that the user's kubeconfig names may be run, by the client library.
+// that the user's kubeconfig names may be run, by the client library, and the
+// program that KUBECTL_EXTERNAL_DIFF names, by one file.
 func TestNoPrograms(t *testing.T) {
 	for _, pkg := range []string{"schema", "render", "apply", "cmd/internal/ui", "cmd/internal/gitinfo", "cmd/stackctl"} {
 		for _, dep := range dependencies(t, "-f", `{{join .Imports "\n"}}`, module+pkg) {
+			if pkg == "cmd/stackctl" && dep == "os/exec" {
+				continue // by file, below
+			}
 			switch dep {
 			case "os/exec", "plugin", "unsafe", "net/http/pprof":
 				t.Errorf("%s imports %s: stackctl runs no programs and opens no back doors", pkg, dep)
 			}
 		}
+	}
+}
+
+// TestExternalDiffIsAlone keeps the right to run a program in the one file that
+// runs what the user names for it.
+func TestExternalDiffIsAlone(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	found := false
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range parsed.Imports {
+			if i.Path.Value != `"os/exec"` {
+				continue
+			}
+			found = found || file == "external_diff.go"
+			if file != "external_diff.go" {
+				t.Errorf("%s imports os/exec: only external_diff.go runs a program, the one that KUBECTL_EXTERNAL_DIFF names", file)
+			}
+		}
+	}
+	if !found {
+		t.Error("external_diff.go runs no program: the test proves nothing")
 	}
 }
 

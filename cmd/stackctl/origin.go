@@ -26,7 +26,7 @@ func asApply(args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {
 		switch arg := args[i]; {
-		case arg == "--dry-run" || strings.HasPrefix(arg, "-o") && len(arg) > 2 || strings.HasPrefix(arg, "--output="):
+		case arg == "--dry-run" || arg == "--exit-zero" || strings.HasPrefix(arg, "-o") && len(arg) > 2 || strings.HasPrefix(arg, "--output="):
 		case arg == "-o" || arg == "--output":
 			i++ // and the format
 		case arg == "diff" && !slices.Contains(out, "apply"):

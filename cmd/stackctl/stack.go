@@ -181,6 +181,14 @@ func duplicate(a, b *schema.Stack, namespace string) error {
 	}
 }
 
+// file is the description that the stack comes from, "" when there is none.
+func (s *session) file() string {
+	if s.spec == nil {
+		return ""
+	}
+	return s.spec.Pos.File
+}
+
 func newSession(conn *connection, stack apply.Stack, spec *schema.Stack) (*session, error) {
 	engine, err := apply.New(conn.config, stack, apply.Options{})
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 
 // Clean returns s on one line, with everything escaped that a terminal or a
 // reader could take for something else: control characters, escape sequences,
-// line breaks, bidirectional and invisible characters, and bytes that are not
-// UTF-8.
+// line breaks, bidirectional and invisible characters, bytes that are not
+// UTF-8, and what the log of a CI system takes for a command.
 func Clean(s string) string { return clean(s, false) }
 
 // CleanLines is [Clean] that keeps line breaks, for text that has several
@@ -18,9 +18,30 @@ func Clean(s string) string { return clean(s, false) }
 func CleanLines(s string) string { return clean(s, true) }
 
 func clean(s string, multiline bool) string {
-	if isClean(s, multiline) {
+	if !isClean(s, multiline) {
+		s = escape(s, multiline)
+	}
+	return uncommand(s)
+}
+
+// uncommand breaks what a runner of GitHub or Azure takes for a command: "::"
+// at the beginning of a line, and "##[" anywhere.
+func uncommand(s string) string {
+	s = strings.ReplaceAll(s, "##[", `#\x23[`)
+	if !strings.Contains(s, "::") {
 		return s
 	}
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		if rest, ok := strings.CutPrefix(strings.TrimLeftFunc(line, unicode.IsSpace), "::"); ok {
+			line = line[:len(line)-len(rest)-2] + `\x3a:` + rest
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+func escape(s string, multiline bool) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])

@@ -38,6 +38,15 @@ func (s Side) place() string {
 	return s.Namespace
 }
 
+// title names both sides, and the environment that is the same in them.
+func (s Sides) title() string {
+	text := s.From.Title() + " → " + s.To.Title()
+	if s.From.Environment == s.To.Environment && s.To.Environment != "" {
+		text += ", environment " + s.To.Environment
+	}
+	return text
+}
+
 // moved reports whether all objects go to another namespace.
 func (s *Sides) moved() bool { return s != nil && s.From.Namespace != s.To.Namespace }
 

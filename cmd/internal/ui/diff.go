@@ -15,6 +15,8 @@ type Diff struct {
 	Plan *apply.Plan
 	// Context is the kubeconfig context the plan was made in.
 	Context string
+	// File is the description that the plan was made from, if there is one.
+	File string
 	// Conflicts is what the ways out of conflicts are told with; without a
 	// command they are left out.
 	Conflicts ErrorContext
@@ -26,10 +28,19 @@ type Diff struct {
 }
 
 // diffFormats holds every format of a diff. To add one, write its function in
-// diff_<name>.go, add it here, and put what it prints into testdata/ui.
-var diffFormats = map[string]func(io.Writer, Diff, Options) error{
-	"json": diffJSON,
-	"text": diffText,
+// diff_<name>.go, add it here, and let STACKCTL_UPDATE=1 go test put what it
+// prints into testdata/ui. A function gets all diffs of a run, since what it
+// writes may be one document.
+var diffFormats = map[string]func(io.Writer, []Diff, Options) error{
+	"github":       diffGitHub,
+	"gitlab":       diffGitLab,
+	"html":         diffHTML,
+	"json":         each("", diffJSON),
+	"junit":        diffJUnit,
+	"markdown":     diffMarkdown,
+	"patch":        each("\n", diffPatch),
+	"side-by-side": each("\n", diffSideBySide),
+	"text":         each("\n", diffText),
 }
 
 // DiffFormats returns the names of the formats of a diff, sorted.
@@ -37,9 +48,32 @@ func DiffFormats() []string { return slices.Sorted(maps.Keys(diffFormats)) }
 
 // WriteDiff writes all that a plan would change, in a format of [DiffFormats].
 func WriteDiff(w io.Writer, format string, d Diff, o Options) error {
+	return WriteDiffs(w, format, []Diff{d}, o)
+}
+
+// WriteDiffs writes all that several plans would change, in their order.
+func WriteDiffs(w io.Writer, format string, all []Diff, o Options) error {
 	write, ok := diffFormats[format]
 	if !ok {
 		return fmt.Errorf("no diff format %q: there are %s", format, strings.Join(DiffFormats(), ", "))
 	}
-	return write(w, d, o)
+	return write(w, all, o)
+}
+
+// each makes a format of several diffs of one that knows a single one. What
+// between holds is written between them.
+func each(between string, write func(io.Writer, Diff, Options) error) func(io.Writer, []Diff, Options) error {
+	return func(w io.Writer, all []Diff, o Options) error {
+		for i, d := range all {
+			if i > 0 && between != "" {
+				if _, err := io.WriteString(w, between); err != nil {
+					return err
+				}
+			}
+			if err := write(w, d, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }

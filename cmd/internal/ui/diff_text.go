@@ -24,7 +24,7 @@ func WritePlan(w io.Writer, d Diff, o Options) error {
 }
 
 func writePlan(w io.Writer, d Diff, o Options, full bool) error {
-	t := planText{Printer: NewPrinter(w, o), plan: d.Plan, full: full, conflicts: d.Conflicts, drift: d.Drift}
+	t := planText{Printer: NewPrinter(folded(w, o.Width), o), plan: d.Plan, full: full, conflicts: d.Conflicts, drift: d.Drift}
 	if d.Sides != nil {
 		t.sides(*d.Sides)
 		return t.Err()
@@ -144,30 +144,9 @@ func (t *planText) change(c apply.Change) {
 	t.fields(c)
 }
 
-// remarks are what a reader should know about an object beyond its fields.
+// remarks are the notes about an object, behind its name.
 func remarks(c apply.Change) string {
-	var all []string
-	if c.Recreated {
-		all = append(all, "was deleted in the cluster")
-	}
-	if len(c.Replace) > 0 {
-		all = append(all, "recreated: "+strings.Join(c.Replace, ", ")+" cannot change")
-	}
-	if c.Deferred {
-		all = append(all, "not validated by the server: its namespace or kind comes with this run")
-	}
-	if c.Unpreviewed != "" {
-		all = append(all, "cannot be previewed: "+c.Unpreviewed)
-	}
-	if c.OwnershipOnly {
-		all = append(all, "ownership only: no value changes, the stack owns its fields again")
-	}
-	if c.Adopted != "" {
-		all = append(all, "adopted: belongs to "+c.Adopted)
-	}
-	if c.Note != "" {
-		all = append(all, c.Note)
-	}
+	all := notes(c)
 	if len(all) == 0 {
 		return ""
 	}

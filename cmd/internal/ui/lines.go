@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -75,40 +76,43 @@ func lineEdits(a, b []string) []edit {
 
 // shortest returns the shortest list of operations from a to b.
 func shortest(a, b []string) []byte {
-	reach := map[int]int{1: 0} // on diagonal k = x-y: the greatest x reached
-	var history []map[int]int
-	for d := 0; d <= min(len(a)+len(b), maxEdits); d++ {
-		row := map[int]int{}
+	most := min(len(a)+len(b), maxEdits)
+	middle := most + 1
+	reach := make([]int, 2*most+3) // on diagonal k = x-y, at middle+k: the greatest x reached
+	var rows [][]int               // the same after d edits, for k = -d, -d+2, … d
+	for d := range most + 1 {
+		row := make([]int, 0, d+1)
 		for k := -d; k <= d; k += 2 {
-			x := reach[k-1] + 1
-			if k == -d || k != d && reach[k-1] < reach[k+1] {
-				x = reach[k+1]
+			x := reach[middle+k-1] + 1
+			if k == -d || k != d && reach[middle+k-1] < reach[middle+k+1] {
+				x = reach[middle+k+1]
 			}
 			for x < len(a) && x-k < len(b) && a[x] == b[x-k] {
 				x++
 			}
-			row[k], reach[k] = x, x
+			reach[middle+k] = x
+			row = append(row, x)
 			if x >= len(a) && x-k >= len(b) {
-				return walkBack(append(history, row), len(a), len(b))
+				return walkBack(append(rows, row), len(a), len(b))
 			}
 		}
-		history = append(history, row)
+		rows = append(rows, row)
 	}
 	return []byte(strings.Repeat("-", len(a)) + strings.Repeat("+", len(b)))
 }
 
 // walkBack reads the operations off the rows, from the end to the beginning.
-func walkBack(rows []map[int]int, x, y int) []byte {
+func walkBack(rows [][]int, x, y int) []byte {
 	var ops []byte
 	for d := len(rows) - 1; d >= 0; d-- {
 		k, fromX, fromY := x-y, 0, 0
 		if d > 0 {
-			last := rows[d-1]
+			reached := func(k int) int { return rows[d-1][(k+d-1)/2] }
 			before := k - 1
-			if k == -d || k != d && last[k-1] < last[k+1] {
+			if k == -d || k != d && reached(k-1) < reached(k+1) {
 				before = k + 1
 			}
-			fromX = last[before]
+			fromX = reached(before)
 			fromY = fromX - before
 		}
 		for x > fromX && y > fromY {
@@ -124,9 +128,7 @@ func walkBack(rows []map[int]int, x, y int) []byte {
 		}
 		x, y = fromX, fromY
 	}
-	for i, j := 0, len(ops)-1; i < j; i, j = i+1, j-1 {
-		ops[i], ops[j] = ops[j], ops[i]
-	}
+	slices.Reverse(ops)
 	return ops
 }
 
@@ -151,6 +153,15 @@ func hunks(edits []edit) [][]edit {
 }
 
 func (p *Printer) hunk(h []edit) {
+	p.printf("%s\n", styled{cyan, hunkHeader(h)})
+	for _, e := range h {
+		line := string(e.op) + CleanLines(e.text)
+		p.printf("%s\n", styled{map[byte]style{'-': red, '+': green}[e.op], line})
+	}
+}
+
+// hunkHeader says where in both texts a hunk begins, and how long it is.
+func hunkHeader(h []edit) string {
 	before, after := 0, 0
 	for _, e := range h {
 		if e.op != '+' {
@@ -161,9 +172,5 @@ func (p *Printer) hunk(h []edit) {
 		}
 	}
 	first := h[0]
-	p.printf("%s\n", styled{cyan, fmt.Sprintf("@@ -%d,%d +%d,%d @@", first.before+min(before, 1), before, first.after+min(after, 1), after)})
-	for _, e := range h {
-		line := string(e.op) + CleanLines(e.text)
-		p.printf("%s\n", styled{map[byte]style{'-': red, '+': green}[e.op], line})
-	}
+	return fmt.Sprintf("@@ -%d,%d +%d,%d @@", first.before+min(before, 1), before, first.after+min(after, 1), after)
 }

@@ -24,6 +24,14 @@ type Options struct {
 	Color bool
 	// Now is what ages are counted from.
 	Now time.Time
+	// Width is that of the terminal in columns, 0 where there is none.
+	Width int
+	// File names a file of the user's as the reader of a document does, such as
+	// relative to the repository; nil leaves the name as it is.
+	File func(string) string
+	// Summary is where a format for a CI system writes what is to be read beside
+	// its lines; nil leaves that out.
+	Summary io.Writer
 }
 
 // Printer writes text for people. The first error is kept and ends the

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"bytes"
+	"io"
 	"strings"
 	"unicode"
 )
@@ -62,4 +64,90 @@ func columns(r rune) int {
 		return 2
 	}
 	return 1
+}
+
+// fold breaks a line without colours into pieces of at most so many columns.
+func fold(line string, width int) []string {
+	var all []string
+	begin, n := 0, 0
+	for i, r := range line {
+		if n+columns(r) > width && n > 0 {
+			all = append(all, line[begin:i])
+			begin, n = i, 0
+		}
+		n += columns(r)
+	}
+	if begin < len(line) {
+		all = append(all, line[begin:])
+	}
+	return all
+}
+
+// folded returns a writer that breaks lines which are too wide, and lets what
+// is broken off begin further right than its line; width 0 breaks none.
+func folded(w io.Writer, width int) io.Writer {
+	if width < 20 {
+		return w
+	}
+	return &foldWriter{w: w, width: width}
+}
+
+type foldWriter struct {
+	w     io.Writer
+	width int
+	line  []byte // that has no end yet
+}
+
+func (f *foldWriter) Write(b []byte) (int, error) {
+	f.line = append(f.line, b...)
+	for {
+		end := bytes.IndexByte(f.line, '\n')
+		if end < 0 {
+			return len(b), nil
+		}
+		if _, err := io.WriteString(f.w, foldColored(string(f.line[:end]), f.width)+"\n"); err != nil {
+			return 0, err
+		}
+		f.line = f.line[end+1:]
+	}
+}
+
+// foldColored breaks a line with colours, at a blank if there is one near.
+func foldColored(line string, width int) string {
+	if visible(line) <= width {
+		return line
+	}
+	// The dots keep what is broken off from beginning a line: see [Clean].
+	indent := strings.Repeat(" ", min(len(line)-len(strings.TrimLeft(line, " "))+2, width/2)) + "… "
+	var b strings.Builder
+	n, escape := 0, false
+	blank, after := -1, 0 // where a blank is in b, and the columns behind it
+	for _, r := range line {
+		if escape || r == '\x1b' {
+			escape = r != 'm'
+			b.WriteRune(r)
+			continue
+		}
+		if n+columns(r) > width {
+			rest := ""
+			if blank > 0 && after < width/3 {
+				text := b.String()
+				rest = text[blank+1:]
+				b.Reset()
+				b.WriteString(text[:blank])
+				n = visible(indent) + after
+			} else {
+				n = visible(indent)
+			}
+			b.WriteString("\n" + indent + rest)
+			blank = -1
+		}
+		if n += columns(r); r == ' ' && n > visible(indent) {
+			blank, after = b.Len(), 0
+		} else {
+			after += columns(r)
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
