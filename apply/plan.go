@@ -171,6 +171,9 @@ const (
 	FieldAdd    FieldOp = "add"
 	FieldRemove FieldOp = "remove"
 	FieldSet    FieldOp = "set"
+	// FieldMove gives an item of a list another place in it; Before and After
+	// are the places.
+	FieldMove FieldOp = "move"
 )
 
 // FieldChange is one difference between two objects.
@@ -181,6 +184,9 @@ type FieldChange struct {
 	Op     FieldOp `json:"op"`
 	Before any     `json:"before,omitempty"`
 	After  any     `json:"after,omitempty"`
+	// Index is the place that an item of a list comes to, for one that is added
+	// or moved.
+	Index *int `json:"index,omitempty"`
 	// Manager owns the live value, if that is somebody other than the stack.
 	Manager string `json:"manager,omitempty"`
 	// Since is the time of that manager's last write.
