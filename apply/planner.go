@@ -69,7 +69,12 @@ func (e *Engine) plan(ctx context.Context, target Target) (*Plan, error) {
 	if err := p.checkRecreate(); err != nil {
 		return nil, err
 	}
+	if err := p.findPredecessors(ctx); err != nil {
+		return nil, err
+	}
 	sortChanges(p.plan.Changes)
+	p.attribute()
+	p.addImpacts()
 	p.noteUnused()
 	p.plan.base, p.plan.inventory = p.base, p.alive()-p.spares()
 	p.plan.Warnings = append(p.plan.Warnings, e.cluster.warnings.take()...)

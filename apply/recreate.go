@@ -67,7 +67,7 @@ func (p *planner) refused(ctx context.Context, o, live *unstructured.Unstructure
 	return Change{
 		Object: key, Action: ActionUpdate, Replace: pathsOf(frozen.Fields), Note: loss(frozen, live),
 		Fields: differences(key, have, want),
-		send:   o, pin: pinOf(live), template: isWorkload(key),
+		send:   o, live: live, pin: pinOf(live), template: isWorkload(key),
 	}, nil
 }
 
