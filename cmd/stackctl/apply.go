@@ -10,6 +10,7 @@ type applyOptions struct {
 	fileFlags
 	clusterFlags
 	runFlags
+	impactFlags
 }
 
 func newApply(e *env) *cobra.Command {
@@ -37,6 +38,9 @@ With --rollback-on-failure a run that fails after its first write is followed by
 a rollback to the last good revision, recorded as a revision of its own; the
 exit code is that of the failure. An interrupted run is not gone back from.
 
+The plan says what the changes do beyond their objects. With --fail-on such a
+consequence stops the run before its first write.
+
 What leaves the stack is deleted once all is ready, but for namespaces, volumes,
 volume claims and CRDs (see --prune), and for what is annotated
 stackctl.dev/keep: "true". What the API server does not let change is an error,
@@ -59,6 +63,7 @@ not succeed ends the run.` + exitCodes(exitUsage, exitStopped, exitLocked, exitC
 	o.setRelease(c)
 	o.setAdopt(c)
 	o.setDeletions(c)
+	o.setFailOn(c)
 	c.Flags().BoolVar(&o.onFailure, "rollback-on-failure", false, "go back to the last good revision if the run fails after its first write")
 	return c
 }
@@ -72,7 +77,7 @@ func runApply(ctx context.Context, e *env, o applyOptions) error {
 		return err
 	}
 	return each(e, all, func(s *session) error {
-		target, err := s.desired()
+		target, err := s.desired(ctx)
 		if err != nil {
 			return err
 		}
@@ -82,7 +87,7 @@ func runApply(ctx context.Context, e *env, o applyOptions) error {
 			run.Cause = commandLine(e.args)
 		}
 		signCommit(&run, s.spec.Files)
-		c := change{session: s, runFlags: &o.runFlags, target: target, run: run, question: "apply these changes?"}
+		c := change{session: s, runFlags: &o.runFlags, target: target, run: run, failOn: o.failOn, question: "apply these changes?"}
 		return c.execute(ctx, e)
 	})
 }

@@ -17,6 +17,7 @@ type change struct {
 	target   apply.Target
 	run      apply.Run
 	question string
+	failOn   []apply.ImpactKind
 
 	nested bool          // part of a run that tells the result in whole
 	result *apply.Result // once it was carried out
@@ -43,8 +44,11 @@ func (c *change) execute(ctx context.Context, e *env) error {
 		if err := sameKinds(c.spec, plan); err != nil {
 			return err
 		}
-		if err := c.show(e, plan); err != nil || c.dryRun {
+		if err := c.show(e, plan); err != nil {
 			return err
+		}
+		if err := plan.FailOn(c.failOn...); err != nil || c.dryRun {
+			return c.wrap(err)
 		}
 		approved, err := c.approve(ctx, e, plan)
 		if err != nil {

@@ -14,7 +14,9 @@ type diffOptions struct {
 	fileFlags
 	clusterFlags
 	consentFlags
+	impactFlags
 	output choice
+	only   choice
 }
 
 // errDifferent is the answer of a diff that is not empty.
@@ -30,10 +32,22 @@ differ. The API server decides: every object is sent to it as a dry run.
 
 It is empty exactly when an apply would write nothing. With the flags about
 conflicts and adoption it shows what an apply with them would do. Nothing is
-written, and no value of a Secret is shown. JSON is one document for each file.` + exitCodes("1 there are differences", exitUsage, exitFailed, exitUnknown, exitSignal),
+written, and no value of a Secret is shown. JSON is one document for each file.
+
+Each difference is labelled: "you" changed it, at this line of the file;
+"default" is what this version of stackctl decides otherwise; "drift" is what
+somebody changed in the cluster, with the field manager and when; "server" is
+what the API server or an admission plugin decides. --only=intent shows you and
+default, --only=drift what others did, and the exit code is about what is shown.
+
+What the changes do beyond their objects is said too: pods that are replaced,
+data that may be lost, hosts that become reachable, and so on. With --fail-on
+such a consequence is an error, whatever --only shows.` + exitCodes("1 there are differences", exitUsage, "3 the cluster failed, or a consequence is one of --fail-on", exitUnknown, exitSignal),
 		Example: `  stackctl diff -f examples/recipes/stack.yaml
   stackctl diff -f examples/recipes/stack.yaml -e dev
-  stackctl diff -f examples/recipes/stack.yaml -o json`,
+  stackctl diff -f examples/recipes/stack.yaml -o json
+  stackctl diff -f examples/recipes/stack.yaml --only=drift
+  stackctl diff -f examples/recipes/stack.yaml --fail-on=recreate,data-loss,exposure`,
 		Args: atMost(0, "no argument"),
 		RunE: func(c *cobra.Command, _ []string) error { return runDiff(c.Context(), e, o) },
 	}
@@ -42,6 +56,8 @@ written, and no value of a Secret is shown. JSON is one document for each file.`
 	o.setConflicts(c)
 	o.setAdopt(c)
 	o.setDeletions(c)
+	o.setFailOn(c)
+	onlyFlag(c, &o.only)
 	outputFlag(c, &o.output, formats("text", ui.DiffFormats())...)
 	return c
 }
@@ -63,8 +79,9 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 		return err
 	}
 	different := false
+	var worse []error
 	for i, s := range all {
-		target, err := s.desired()
+		target, err := s.desired(ctx)
 		if err != nil {
 			return err
 		}
@@ -79,11 +96,18 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 		if i > 0 && o.output.value == "text" {
 			fmt.Fprintln(e.stdout)
 		}
-		diff := ui.Diff{Plan: plan, Context: s.context, Conflicts: s.conflictContext(e)}
+		worse = append(worse, s.wrap(plan.FailOn(o.failOn...)))
+		if labels := onlyLabels[o.only.value]; labels != nil {
+			plan = plan.Only(labels...)
+		}
+		diff := ui.Diff{Plan: plan, Context: s.context, Conflicts: s.conflictContext(e), Only: o.only.value}
 		if err := ui.WriteDiff(e.stdout, o.output.value, diff, e.options(e.stdout)); err != nil {
 			return err
 		}
 		different = different || !plan.Empty()
+	}
+	if err := errors.Join(worse...); err != nil {
+		return err
 	}
 	if different {
 		return errDifferent

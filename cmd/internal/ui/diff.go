@@ -21,6 +21,8 @@ type Diff struct {
 	// Drift is the revision that the cluster is compared with, 0 when the plan
 	// is one to carry out.
 	Drift int
+	// Only says what the plan was cut down to, "drift" or "intent".
+	Only string
 }
 
 // diffFormats holds every format of a diff. To add one, write its function in

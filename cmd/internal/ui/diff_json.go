@@ -16,7 +16,8 @@ func diffJSON(w io.Writer, d Diff, _ Options) error {
 		Counts  apply.Counts `json:"counts"`
 		Empty   bool         `json:"empty"`
 		Drift   int          `json:"driftFrom,omitempty"`
-	}{d.Plan, d.Context, d.Plan.Counts(), d.Plan.Empty(), d.Drift})
+		Only    string       `json:"only,omitempty"`
+	}{d.Plan, d.Context, d.Plan.Counts(), d.Plan.Empty(), d.Drift, d.Only})
 }
 
 // WriteJSON writes v as indented JSON. Control characters are escaped by the
