@@ -107,6 +107,11 @@ func TestWhoseDifference(t *testing.T) {
 		return s.kubectl("get", "deployment/web", "-o", "jsonpath={.spec.replicas}") == "2"
 	})
 	none("after the autoscaler", stack("web:v1", "A", "B", "C"))
+	fixed := stack("web:v1", "A", "B", "C")
+	set(fixed[0], int64(1), "spec", "replicas")
+	p := s.plan(fixed...)
+	s.want("a number beside the autoscaler", labels(p), "Deployment/web set spec.replicas: you")
+	s.want("what comes of it", impacts(p), "Deployment/web autoscaler 0 spec.replicas: HorizontalPodAutoscaler/web decides about the replicas, and sets them again")
 	mark := len(s.plane.Requests(t))
 	s.plan(stack("web:v1", "A", "B", "C")...)
 	asked := s.asked(mark)
@@ -157,8 +162,8 @@ func TestWhoseDifference(t *testing.T) {
 		OriginOf: func([]byte, string) apply.Origin {
 			return func(apply.ObjectKey, string) (apply.SpecPlace, bool, bool) { return apply.SpecPlace{}, false, true }
 		}}
-	p, err := s.engine.Plan(t.Context(), target)
-	if err != nil {
+	var err error
+	if p, err = s.engine.Plan(t.Context(), target); err != nil {
 		t.Fatal(err)
 	}
 	s.want("intent", labels(p), strings.Join([]string{

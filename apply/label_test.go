@@ -108,3 +108,52 @@ spec: {replicas: 2, template: {spec: {containers: [{name: main, image: "web:v1",
 		}
 	}
 }
+
+// TestLabelsOfObjects: whose doing it is that an object comes, goes, or is sent
+// though no field of it differs.
+func TestLabelsOfObjects(t *testing.T) {
+	o := fromYAML(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}, data: {k: v}}")
+	other := o.DeepCopy()
+	other.Object["data"] = map[string]any{"k": "w"}
+	key, random := keyOf(o), []byte("random")
+	origin := func(ObjectKey, string) (SpecPlace, bool, bool) { return SpecPlace{}, false, false }
+	for _, c := range []struct {
+		reason string
+		change Change
+		had    bool // by the newest readable revision
+		sent   bool
+		source string // the record has "one"
+		want   Label
+	}{
+		{"the description has it now", Change{Action: ActionCreate, send: o}, false, false, "two", LabelYou},
+		{"this stackctl makes it of the same description", Change{Action: ActionCreate, send: o}, false, false, "one", LabelDefault},
+		{"a run that failed did not get to it", Change{Action: ActionCreate, send: o}, true, false, "one", LabelYou},
+		{"it was there, and somebody deleted it", Change{Action: ActionCreate, send: o}, true, true, "two", LabelDrift},
+		{"the description has it no longer", Change{Action: ActionDelete}, true, true, "two", LabelYou},
+		{"this stackctl no longer makes it", Change{Action: ActionDelete}, true, true, "one", LabelDefault},
+		{"nothing needs it any more", Change{Action: ActionDelete, Spare: true}, true, true, "one", LabelYou},
+		{"somebody took a field and gave it back", Change{Action: ActionUpdate, OwnershipOnly: true, send: o}, true, true, "one", LabelDrift},
+		{"the description sets a field that somebody had set so", Change{Action: ActionUpdate, OwnershipOnly: true, send: other}, true, true, "two", LabelYou},
+		{"it is somebody's", Change{Action: ActionUpdate, send: o, Conflicts: []Conflict{{Object: key, Manager: "no stack"}}}, false, false, "two", LabelYou},
+		{"nothing differs", Change{Action: ActionUnchanged, send: o}, true, true, "one", ""},
+	} {
+		rev := &Revision{Summary: Summary{Revision: 1}, Source: []byte("one"), sent: map[ObjectKey]sentFact{}}
+		if c.had {
+			rev.Objects = append(rev.Objects, o)
+		}
+		if c.sent {
+			rev.sent[key] = sentFact{Digest: keyed(random, canonical(o.Object))}
+		}
+		c.change.Object = key
+		p := &planner{engine: &Engine{}, base: rev, target: Target{Source: []byte(c.source), Origin: origin}, plan: &Plan{key: random, Changes: []Change{c.change}}}
+		p.attribute()
+		got := p.plan.Changes[0]
+		if got.Label != c.want {
+			t.Errorf("%s: %q, want %q", c.reason, got.Label, c.want)
+		}
+		drift, intent := len(p.plan.Only(LabelDrift).Changes) > 0, len(p.plan.Only(LabelYou, LabelDefault).Changes) > 0
+		if drift != (c.want == LabelDrift) || intent != (c.want == LabelYou || c.want == LabelDefault) {
+			t.Errorf("%s: shown as drift %v, as intent %v", c.reason, drift, intent)
+		}
+	}
+}
