@@ -124,11 +124,12 @@ func (p *planner) decide(change *Change, live, merged *unstructured.Unstructured
 	key, manager := change.Object, p.engine.stack.Manager()
 	if live == nil {
 		change.Action, change.New, change.template = ActionCreate, maskObject(key, change.send.Object), isWorkload(key)
-		if slices.ContainsFunc(p.base.Objects, func(o *unstructured.Unstructured) bool { return keyOf(o) == key }) {
+		if p.wasThere(key) {
 			change.Recreated, change.Note = true, recreatedNote(key, change.send)
 		}
 		return
 	}
+	change.live, change.merged = live, merged
 	change.Fields = diff(key, live, merged, manager)
 	before, after := ownEntry(live.GetManagedFields(), manager), ownEntry(merged.GetManagedFields(), manager)
 	switch {

@@ -39,6 +39,7 @@ type Conflict struct {
 	// Resolution is what the plan has consent to do about it.
 	Resolution Resolution `json:"resolution,omitempty"`
 
+	label Label  // whether the stack wants another value by now, or somebody set one
 	field string // the path as the server names it
 	place place  // of the field in what is sent; nil when it was not found there
 }

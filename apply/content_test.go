@@ -229,3 +229,36 @@ func TestJobsAreNamedByWhatTheyDo(t *testing.T) {
 		t.Errorf("another image makes the same job: %s", a)
 	}
 }
+
+// TestConfigReadsAsAnEdit: what is named by its content is another object, and
+// is compared with the one it comes instead of all the same.
+func TestConfigReadsAsAnEdit(t *testing.T) {
+	s := newStory(t)
+	release := func(v, password string) []*obj {
+		return []*obj{s.settings(v), named(s.secret("login", password), apply.ContentKeyed)}
+	}
+	s.apply(release("a", "hunter2")...)
+	p := s.plan(release("b", "tr0ub4dor")...)
+	var got []string
+	for _, c := range p.Changes {
+		if c.Predecessor == nil {
+			continue
+		}
+		name, was := strings.Split(c.Object.Name, "-")[0], strings.Split(c.Predecessor.Name, "-")[0]
+		for _, f := range c.Fields {
+			got = append(got, fmt.Sprintf("%s %s instead of %s: %s %s %v → %v, %s", c.Action, name, was, f.Op, f.Path, f.Before, f.After, f.Label))
+		}
+	}
+	s.want("the edits", strings.Join(got, "\n"), "create settings instead of settings: set data.key a → b, you\n"+
+		"create login instead of login: set data.password *** (before) → *** (after), you")
+	if text, err := json.Marshal(p); err != nil || strings.Contains(string(text), "tr0ub") || strings.Contains(string(text), "aHVudGVyM") {
+		t.Errorf("a secret shows: %v", err)
+	}
+	login := strings.TrimPrefix(s.kubectl("get", "secret", "-l", "stackctl.dev/content", "-o", "name"), "secret/")
+	s.want("what becomes of the old ones", spare(p), "keep settings-a: used by revision 1\nkeep "+login+": used by revision 1")
+	for _, c := range s.plan(release("a", "hunter2")...).Changes {
+		if c.Predecessor != nil {
+			t.Errorf("%s is there as it is, and comes instead of %s", c.Object, c.Predecessor)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,7 +17,7 @@ import (
 func diff(key ObjectKey, live, merged *unstructured.Unstructured, manager string) []FieldChange {
 	d := differ{key: key, manager: manager}
 	d.compare(nil, normalize(live), normalize(merged), ownersOf(live))
-	slices.SortFunc(d.changes, func(a, b FieldChange) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortStableFunc(d.changes, func(a, b FieldChange) int { return strings.Compare(a.Path, b.Path) })
 	return d.changes
 }
 
@@ -30,7 +29,7 @@ type differ struct {
 }
 
 func (d *differ) compare(path fieldPath, before, after any, owners owners) {
-	if reflect.DeepEqual(before, after) {
+	if reflect.DeepEqual(before, after) || sameMeaning(path[d.base:], before, after) {
 		return
 	}
 	bm, bok := before.(map[string]any)
@@ -38,7 +37,10 @@ func (d *differ) compare(path fieldPath, before, after any, owners owners) {
 	if d.compareEmbedded(path, bm, am, owners) {
 		return
 	}
-	if bok && aok || bok && after == nil && flat(bm) || before == nil && aok && flat(am) {
+	// A map that is left without a field is told as one: a reader of the fields
+	// alone would take it for gone.
+	emptied := bok && aok && len(am) == 0
+	if bok && aok && !emptied || bok && after == nil && flat(bm) || before == nil && aok && flat(am) {
 		d.compareMaps(path, bm, am, owners)
 		return
 	}
@@ -89,24 +91,32 @@ func flat(m map[string]any) bool {
 	return len(m) > 0
 }
 
-// compareLists matches the items of two lists by their merge key. It reports
-// false when the lists have none, or differ in more than their items' content.
+// compareLists matches the items of two lists by their merge key, so that one
+// that only stands elsewhere is neither gone nor new. It reports false when the
+// lists have no such key.
 func (d *differ) compareLists(path fieldPath, before, after []any, owners owners) bool {
-	bk, ak, ok := sharedKeys(before, after)
+	bk, ak, ok := sharedKeys(path.last(), before, after)
 	if !ok {
 		return false
 	}
+	was, is := positions(bk), positions(ak)
+	moved := movedItems(bk, is)
 	for i, k := range bk {
 		item := owners.item(before[i])
-		if j := slices.Index(ak, k); j >= 0 {
-			d.compare(path.item(k), before[i], after[j], item)
-		} else {
+		j, stays := is[k]
+		if !stays {
 			d.add(path.item(k), before[i], nil, item)
+			continue
+		}
+		d.compare(path.item(k), before[i], after[j], item)
+		if moved[k] {
+			d.changes = append(d.changes, FieldChange{Path: path.item(k).String(), Op: FieldMove, Before: i, After: j, Index: &j})
 		}
 	}
 	for j, k := range ak {
-		if !slices.Contains(bk, k) {
+		if _, there := was[k]; !there {
 			d.add(path.item(k), nil, after[j], nil)
+			d.changes[len(d.changes)-1].Index = &j
 		}
 	}
 	return true
@@ -136,66 +146,6 @@ func maskWhole(v any, text string) any {
 		return nil
 	}
 	return text
-}
-
-// mergeKeys are the keys by which Kubernetes merges lists of objects. The
-// first one that names every item of a list uniquely is used, for reading
-// only: what merges with what is the server's decision.
-var mergeKeys = [][]string{
-	{"name"}, {"containerPort", "protocol"}, {"port", "protocol"}, {"mountPath"}, {"devicePath"},
-	{"topologyKey", "whenUnsatisfiable"}, {"type"}, {"ip"}, {"uid"}, {"host"},
-}
-
-// sharedKeys returns the keys of the items of two lists by the same fields, or
-// false when no fields name the items of both.
-func sharedKeys(a, b []any) (aKeys, bKeys []string, ok bool) {
-	for _, fields := range mergeKeys {
-		if aKeys, ok = keysBy(a, fields); !ok {
-			continue
-		}
-		if bKeys, ok = keysBy(b, fields); ok {
-			return aKeys, bKeys, true
-		}
-	}
-	return nil, nil, false
-}
-
-// keysBy returns the key of each item of a list, or false when the fields do
-// not name each of them uniquely.
-func keysBy(list []any, fields []string) ([]string, bool) {
-	keys := make([]string, 0, len(list))
-	for _, item := range list {
-		k, ok := keyBy(item, fields)
-		if !ok || slices.Contains(keys, k) {
-			return nil, false
-		}
-		keys = append(keys, k)
-	}
-	return keys, true
-}
-
-func keyBy(item any, fields []string) (string, bool) {
-	m, ok := item.(map[string]any)
-	if !ok {
-		return "", false
-	}
-	parts := make([]string, len(fields))
-	for i, f := range fields {
-		v, ok := m[f]
-		if !ok {
-			return "", false
-		}
-		parts[i] = f + "=" + Text(v)
-	}
-	return strings.Join(parts, ","), true
-}
-
-// itemKey names one item of a list for a path.
-func itemKey(list []any, i int) string {
-	if keys, _, ok := sharedKeys(list, list); ok {
-		return keys[i]
-	}
-	return fmt.Sprint(i)
 }
 
 // owners are the managers of a live value: for each the subtree of its

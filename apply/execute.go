@@ -286,6 +286,8 @@ func (x *execution) recheckWrite(ctx context.Context, p *planner, change *Change
 	}
 	again.Recreated, again.Note = change.Recreated, change.Note
 	again.needs, again.depth = change.needs, change.depth
+	again.live, again.merged = nil, nil
+	again.Fields, again.Label, again.Spec, again.Impacts = change.Fields, change.Label, change.Spec, change.Impacts
 	*change = again
 	return "", nil
 }
@@ -304,6 +306,7 @@ func sameConflict(a, b Conflict) bool {
 	return a.Path == b.Path && a.Manager == b.Manager && a.Resolution == b.Resolution
 }
 
+// fieldsOnly are the differences without what is known about them.
 func fieldsOnly(fields []FieldChange) []FieldChange {
 	out := slices.Clone(fields)
 	for i := range out {

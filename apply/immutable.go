@@ -352,7 +352,7 @@ func restrict(have, want any, owned map[string]any, whole bool) any {
 
 // partnerOf finds the item of another list that stands for the same.
 func partnerOf(i int, list, other []any) any {
-	if mine, theirs, ok := sharedKeys(list, other); ok {
+	if mine, theirs, ok := sharedKeys("", list, other); ok {
 		if j := slices.Index(theirs, mine[i]); j >= 0 {
 			return other[j]
 		}

@@ -61,7 +61,7 @@ func mask(key ObjectKey, path fieldPath, v any, text string) any {
 	case []any:
 		l := make([]any, len(v))
 		for i, child := range v {
-			l[i] = mask(key, path.item(itemKey(v, i)), child, text)
+			l[i] = mask(key, path.item(itemKey(path.last(), v, i)), child, text)
 		}
 		return l
 	}
@@ -91,13 +91,28 @@ func maskObject(key ObjectKey, o map[string]any) map[string]any {
 // fieldPath is a path into an object: field names, and list items in brackets.
 type fieldPath []string
 
-func (p fieldPath) field(name string) fieldPath { return append(slices.Clip(p), name) }
-func (p fieldPath) item(key string) fieldPath   { return append(slices.Clip(p), "["+key+"]") }
+func (p fieldPath) item(key string) fieldPath { return append(slices.Clip(p), "["+key+"]") }
+
+func (p fieldPath) field(name string) fieldPath {
+	if strings.HasPrefix(name, "[") { // is no item
+		name = quotedField(name)
+	}
+	return append(slices.Clip(p), name)
+}
+
+// last is the name that the path ends with, "" for the object itself.
+func (p fieldPath) last() string {
+	if len(p) == 0 {
+		return ""
+	}
+	return p[len(p)-1]
+}
 
 var plainField = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
 // String joins the path: spec.containers[name="web"].image. A field name that
-// is no plain word is quoted: metadata.labels["a/b"].
+// is no plain word is quoted as in JSON: metadata.labels["a/b"]. So two paths
+// that are written the same are the same.
 func (p fieldPath) String() string {
 	var b strings.Builder
 	for i, e := range p {
@@ -105,7 +120,7 @@ func (p fieldPath) String() string {
 		case strings.HasPrefix(e, "["):
 			b.WriteString(e)
 		case !plainField.MatchString(e):
-			b.WriteString(`["` + e + `"]`)
+			b.WriteString(quotedField(e))
 		default:
 			if i > 0 {
 				b.WriteByte('.')
@@ -115,6 +130,8 @@ func (p fieldPath) String() string {
 	}
 	return b.String()
 }
+
+func quotedField(name string) string { return "[" + Text(name) + "]" }
 
 // secret reports whether what stands at the path is secret as a whole.
 func (p fieldPath) secret(key ObjectKey) bool {

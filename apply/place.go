@@ -29,7 +29,7 @@ func placeOf(v any, path string) (place, bool) {
 	case map[string]any:
 		// A field may have dots in its name: whichever leads on is meant.
 		for _, name := range fieldsAt(v, path) {
-			for _, form := range []string{name, `["` + name + `"]`} {
+			for _, form := range []string{name, quotedField(name)} {
 				rest, ok := strings.CutPrefix(path, form)
 				if !ok || rest != "" && rest[0] != '.' && rest[0] != '[' {
 					continue
@@ -59,7 +59,7 @@ func placeOf(v any, path string) (place, bool) {
 func fieldsAt(m map[string]any, path string) []string {
 	var names []string
 	for name := range m {
-		if strings.HasPrefix(path, name) || strings.HasPrefix(path, `["`+name+`"]`) {
+		if strings.HasPrefix(path, name) || strings.HasPrefix(path, quotedField(name)) {
 			names = append(names, name)
 		}
 	}
@@ -149,7 +149,7 @@ func (p place) in(v any) fieldPath {
 		case int:
 			list, _ := v.([]any)
 			if step < len(list) {
-				path = path.item(itemKey(list, step))
+				path = path.item(itemKey(path.last(), list, step))
 			}
 		}
 		v = place{step}.at(v)

@@ -43,6 +43,14 @@ type Target struct {
 	DeleteData bool
 	// Consent is what the plan may do beyond what is harmless.
 	Consent Consent
+	// Origin finds what decides a field in the description that the objects come
+	// from, nil when they come from a revision. OriginOf does so for the
+	// description of an earlier one, and returns nil for one that cannot be read.
+	Origin   Origin
+	OriginOf func(source []byte, environment string) Origin
+	// Tool is the version of stackctl that decides what the description leaves
+	// open, as in [Run].
+	Tool string
 }
 
 // Action is what a plan does to one object.
@@ -134,8 +142,8 @@ type Change struct {
 	// Terminating marks an object that left the stack and that others hold back
 	// from being deleted.
 	Terminating bool `json:"terminating,omitempty"`
-	// Label says whose doing it is that an object comes or goes; empty for an
-	// update, whose fields have labels of their own.
+	// Label says whose doing it is that an object comes or goes, or that it is
+	// updated though no field of it differs. Fields have labels of their own.
 	Label Label `json:"label,omitempty"`
 	// Spec is where the description decides that the object is there.
 	Spec *SpecPlace `json:"spec,omitempty"`
@@ -149,6 +157,8 @@ type Change struct {
 
 	send     *unstructured.Unstructured // what is sent; nil for delete and keep
 	whole    *unstructured.Unstructured // send with the fields that are left to others; nil when none is
+	live     *unstructured.Unstructured // what is there, and what becomes of it: kept until the change is
+	merged   *unstructured.Unstructured // labelled, nil when there is none
 	awaits   string                     // the uid of an object that is on its way out, and must be gone before
 	pin      pin                        // the live object the change was planned for
 	template bool                       // the pod template changes
@@ -186,6 +196,9 @@ const (
 	FieldAdd    FieldOp = "add"
 	FieldRemove FieldOp = "remove"
 	FieldSet    FieldOp = "set"
+	// FieldMove gives an item of a list another place in it; Before and After
+	// are the places.
+	FieldMove FieldOp = "move"
 )
 
 // FieldChange is one difference between two objects.
@@ -196,6 +209,9 @@ type FieldChange struct {
 	Op     FieldOp `json:"op"`
 	Before any     `json:"before,omitempty"`
 	After  any     `json:"after,omitempty"`
+	// Index is the place that an item of a list comes to, for one that is added
+	// or moved.
+	Index *int `json:"index,omitempty"`
 	// Manager owns the live value, if that is somebody other than the stack.
 	Manager string `json:"manager,omitempty"`
 	// Since is the time of that manager's last write.

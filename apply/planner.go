@@ -70,7 +70,12 @@ func (e *Engine) plan(ctx context.Context, target Target) (*Plan, error) {
 	if err := p.checkRecreate(); err != nil {
 		return nil, err
 	}
+	if err := p.findPredecessors(ctx); err != nil {
+		return nil, err
+	}
 	sortChanges(p.plan.Changes)
+	p.attribute()
+	p.addImpacts()
 	p.showLeaving()
 	p.noteUnused()
 	p.plan.base, p.plan.inventory = p.base, p.alive()-p.spares()

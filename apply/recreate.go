@@ -77,6 +77,7 @@ func (p *planner) refused(ctx context.Context, change Change, live *unstructured
 	change.template, change.force, change.adopt = isWorkload(key), false, nil // there is nothing to take it from
 	p.noteHandOver(&change, live)
 	change.Note = strings.Trim(loss(frozen, live)+"; "+change.Note, "; ")
+	change.live = live
 	change.show(have, want)
 	return change, nil
 }

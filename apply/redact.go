@@ -327,6 +327,9 @@ func (r *redactor) change(c *Change) {
 		}
 	}
 	c.Note = r.text(c.Note)
+	for i := range c.Impacts {
+		c.Impacts[i].Message, c.Impacts[i].Field = r.text(c.Impacts[i].Message), r.text(c.Impacts[i].Field)
+	}
 	for i := range c.Fields {
 		f := &c.Fields[i]
 		f.Path = r.text(f.Path)

@@ -7,8 +7,9 @@ import (
 )
 
 // Objects returns the object before and after the change, masked, without what
-// the server keeps about it: nothing before a create, nothing after a delete.
-// Before an update is what is live, before a delete what the last run recorded.
+// the server keeps about it: nothing before a create, unless it comes instead of
+// a [Change.Predecessor], nothing after a delete. Before an update is what is
+// live, before a delete what the last run recorded.
 // Both are nil where nobody knows: the object is not read for the plan, or no
 // dry-run could be made.
 //
@@ -16,10 +17,10 @@ import (
 // another mask on each side. The caller may keep them, and must not change
 // them.
 func (c *Change) Objects() (before, after map[string]any) {
-	switch c.Action {
-	case ActionCreate:
+	switch {
+	case c.Action == ActionCreate && c.Predecessor == nil:
 		return nil, c.New
-	case ActionDelete:
+	case c.Action == ActionDelete:
 		return c.Live, nil
 	}
 	if c.Live == nil || c.Merged == nil {
@@ -27,6 +28,9 @@ func (c *Change) Objects() (before, after map[string]any) {
 	}
 	before, after = c.Live, c.Merged
 	for _, f := range c.Fields {
+		if f.Op == FieldMove {
+			continue // both sides have it where it was and where it comes to
+		}
 		if f.Before != nil {
 			before = replaced(before, f.Path, f.Before)
 		}
@@ -72,7 +76,7 @@ func (p place) replace(v, value any) any {
 	return v
 }
 
-// show keeps both sides of an update for those who print them whole.
+// show keeps both sides of a change for those who print them whole.
 func (c *Change) show(live, merged *unstructured.Unstructured) {
 	c.Live, c.Merged = maskObject(c.Object, normalize(live)), maskObject(c.Object, normalize(merged))
 }

@@ -69,7 +69,7 @@ func (a *against) check(c *cobra.Command, o *diffOptions) error {
 	if o.allEnvironments && o.environment != "" {
 		return &usageError{msg: "--env and --all-environments exclude each other", hint: "leave one of them out"}
 	}
-	for _, name := range []string{"take", "yield", "force-conflicts", "adopt", "prune", "recreate", "out", "allow-prune", "allow-unpreviewed"} {
+	for _, name := range []string{"take", "yield", "force-conflicts", "adopt", "prune", "recreate", "out", "allow-prune", "allow-unpreviewed", "only", "fail-on"} {
 		if c.Flags().Changed(name) {
 			return &usageError{msg: "--" + name + " is about a cluster, which --against does not ask", hint: "leave one of them out"}
 		}

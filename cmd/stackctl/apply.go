@@ -11,6 +11,7 @@ type applyOptions struct {
 	clusterFlags
 	runFlags
 	policy policyFlags
+	impactFlags
 }
 
 func newApply(e *env) *cobra.Command {
@@ -44,6 +45,9 @@ description need not be there, unless a secret value is read from it.
 With --rollback-on-failure a run that fails after its first write is followed by
 a rollback to the last good revision, recorded as a revision of its own; the
 exit code is that of the failure. An interrupted run is not gone back from.
+
+The plan says what the changes do beyond their objects. With --fail-on such a
+consequence stops the run before its first write.
 
 What leaves the stack is deleted once all is ready, but for namespaces, volumes,
 volume claims and CRDs (see --prune), and for what is annotated
@@ -83,6 +87,7 @@ not succeed ends the run.` + policyLong + exitCodes(exitUsage, exitStopped, exit
 	o.setAdopt(c)
 	o.setDeletions(c)
 	o.policy.set(c)
+	o.setFailOn(c)
 	c.Flags().BoolVar(&o.onFailure, "rollback-on-failure", false, "go back to the last good revision if the run fails after its first write")
 	return c
 }
@@ -96,7 +101,7 @@ func runApply(ctx context.Context, e *env, o applyOptions) error {
 		return err
 	}
 	return each(e, all, func(s *session) error {
-		target, err := s.desired()
+		target, err := s.desired(ctx)
 		if err != nil {
 			return err
 		}
@@ -106,7 +111,10 @@ func runApply(ctx context.Context, e *env, o applyOptions) error {
 			run.Cause = commandLine(e.args)
 		}
 		signCommit(&run, s.spec.Files)
-		c := change{session: s, runFlags: &o.runFlags, target: target, run: run, question: "apply these changes?", policy: &o.policy}
+		c := change{
+			session: s, runFlags: &o.runFlags, target: target, run: run, question: "apply these changes?",
+			policy: &o.policy, failOn: o.failOn,
+		}
 		return c.execute(ctx, e)
 	})
 }

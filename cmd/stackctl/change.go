@@ -18,6 +18,7 @@ type change struct {
 	run      apply.Run
 	question string
 	policy   *policyFlags // nil for none
+	failOn   []apply.ImpactKind
 	// restore returns a plan that was approved before the run; nil for a run that
 	// makes its own. target then has only the verb and the consent.
 	restore func(context.Context) (*apply.Plan, error)
@@ -55,8 +56,8 @@ func (c *change) execute(ctx context.Context, e *env) error {
 				return err
 			}
 		}
-		if c.dryRun {
-			return nil
+		if err := plan.FailOn(c.failOn...); err != nil || c.dryRun {
+			return c.wrap(err)
 		}
 		approved, err := c.approve(ctx, e, plan)
 		if err != nil {

@@ -77,7 +77,7 @@ func TestPrompt(t *testing.T) {
 		if code != 3 || !strings.Contains(stderr, "error: not confirmed: nothing was written") {
 			t.Errorf("answer %q: exit code %d: %s", answer, code, stderr)
 		}
-		if !strings.Contains(stdout, "+ Deployment/web\n") || !strings.Contains(stderr, "apply these changes? [y/N] ") {
+		if !strings.Contains(stdout, "+ Deployment/web  you ") || !strings.Contains(stderr, "apply these changes? [y/N] ") {
 			t.Errorf("answer %q: the plan or the question was not shown: %s%s", answer, stdout, stderr)
 		}
 	}

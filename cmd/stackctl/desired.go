@@ -13,13 +13,14 @@ import (
 )
 
 // desired is the target that the stack's description stands for.
-func (s *session) desired() (apply.Target, error) {
+func (s *session) desired(ctx context.Context) (apply.Target, error) {
 	objects, err := render.Render(s.spec, render.Options{Namespace: s.stack.Namespace, Secret: readSecret(s.spec)})
 	if err != nil {
 		return apply.Target{}, err
 	}
 	return apply.Target{
-		Verb: apply.VerbApply, Objects: objects, Source: s.spec.Source, Environment: s.spec.Environment,
+		Verb: apply.VerbApply, Objects: objects, Source: s.spec.Source, Environment: s.spec.Environment, Tool: tool(),
+		Origin: attribution(s.spec, s.stack.Namespace), OriginOf: earlierAttribution(ctx, s.stack.Namespace),
 	}, nil
 }
 

@@ -16,6 +16,8 @@ type diffOptions struct {
 	consentFlags
 	saveFlags
 	differenceFlags
+	impactFlags
+	only            choice
 	against         against
 	policy          policyFlags
 	allEnvironments bool
@@ -34,7 +36,17 @@ differ. The API server decides: every object is sent to it as a dry run.
 
 It is empty exactly when an apply would write nothing. With the flags about
 conflicts and adoption it shows what an apply with them would do. Nothing is
-written, and no value of a Secret is shown.` + differenceFormats + `
+written, and no value of a Secret is shown.
+
+Each difference is labelled: "you" changed it, at this line of the file;
+"default" is what this version of stackctl decides otherwise; "drift" is what
+somebody changed in the cluster, with the field manager and when; "server" is
+what the API server or an admission plugin decides. --only=intent shows you and
+default, --only=drift what others did, and the exit code is about what is shown.
+
+What the changes do beyond their objects is said too: pods that are replaced,
+data that may be lost, hosts that become reachable, and so on. With --fail-on
+such a consequence is an error, whatever --only shows.` + differenceFormats + `
 
 With --out the plan is kept in a file as well, also when it changes nothing:
 ` + "`stackctl apply FILE`" + ` then does exactly that, or says why it no longer can. The
@@ -52,10 +64,12 @@ render --output-dir, has the objects of that environment there. No secret is
 read.
 
 --all-environments does so for every environment in one table: + is new, ~
-changed, - gone, = alike.` + policyLong + exitCodes("1 there are differences", exitUsage, exitFailed+", or a policy is broken", exitUnknown, exitSignal),
+changed, - gone, = alike.` + policyLong + exitCodes("1 there are differences", exitUsage, "3 the cluster failed, a policy is broken, or a consequence is one of --fail-on", exitUnknown, exitSignal),
 		Example: `  stackctl diff -f examples/recipes/stack.yaml
   stackctl diff -f examples/recipes/stack.yaml -e dev
   stackctl diff -f examples/recipes/stack.yaml -o markdown --exit-zero
+  stackctl diff -f examples/recipes/stack.yaml --only=drift
+  stackctl diff -f examples/recipes/stack.yaml --fail-on=recreate,data-loss,exposure
   stackctl diff -f examples/recipes/stack.yaml --out plan.json
   stackctl diff -f examples/recipes/stack.yaml --against git:HEAD
   stackctl diff -f examples/recipes/stack.yaml --against git:HEAD --all-environments`,
@@ -75,6 +89,8 @@ changed, - gone, = alike.` + policyLong + exitCodes("1 there are differences", e
 	o.saveFlags.set(c, &o.consentFlags)
 	o.against.set(c, &o.allEnvironments)
 	o.policy.set(c)
+	o.setFailOn(c)
+	onlyFlag(c, &o.only)
 	o.differenceFlags.set(c, ui.MatrixFormats()...)
 	return c
 }
@@ -101,6 +117,9 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 		if err := o.check(); err != nil {
 			return err
 		}
+		if o.only.given {
+			return &usageError{msg: "--only hides what a plan of --out would do", hint: "leave one of them out"}
+		}
 		e.command = commandLine(e.args) // a plan is made with other consents, not applied
 	}
 	all, err := openFiles(ctx, e, &o.fileFlags, &o.clusterFlags)
@@ -109,9 +128,10 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 	}
 	var diffs []ui.Diff
 	var saved []*apply.SavedPlan
+	var worse []error
 	broken := &ui.PolicyError{}
 	for _, s := range all {
-		target, err := s.desired()
+		target, err := s.desired(ctx)
 		if err != nil {
 			return err
 		}
@@ -130,14 +150,21 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 			}
 			saved = append(saved, one)
 		}
+		worse = append(worse, s.wrap(plan.FailOn(o.failOn...)))
 		hits, err := o.policy.hits(ctx, s.spec, s.stack.Namespace, target.Objects, plan)
 		if err != nil {
 			return err
 		}
 		broken.Add(hits)
-		diffs = append(diffs, ui.Diff{Plan: plan, Context: s.context, File: s.file(), Conflicts: s.conflictContext(e)})
+		if labels := onlyLabels[o.only.value]; labels != nil {
+			plan = plan.Only(labels...)
+		}
+		diffs = append(diffs, ui.Diff{Plan: plan, Context: s.context, File: s.file(), Conflicts: s.conflictContext(e), Only: o.only.value})
 	}
 	if err := o.show(ctx, e, diffs); err != nil {
+		return err
+	}
+	if err := errors.Join(worse...); err != nil {
 		return err
 	}
 	if len(broken.Hits) > 0 {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -51,29 +53,62 @@ func origin(spec *schema.Stack, namespace string) func(apply.ObjectKey, string) 
 	if spec == nil {
 		return nil
 	}
+	decides := deciding(spec, namespace)
+	return func(object apply.ObjectKey, path string) (schema.Pos, string) {
+		pos, field, _ := decides(object, path)
+		return pos, field
+	}
+}
+
+// attribution returns the function that tells the engine whose a field is.
+func attribution(spec *schema.Stack, namespace string) apply.Origin {
+	decides := deciding(spec, namespace)
+	return func(object apply.ObjectKey, path string) (apply.SpecPlace, bool, bool) {
+		pos, field, written := decides(object, path)
+		return apply.SpecPlace{File: pos.File, Line: pos.Line, Column: pos.Col, Path: field}, written, pos.IsValid()
+	}
+}
+
+// earlierAttribution does so for the description of an earlier revision. Of one
+// that reads other files, which need not be there any more, there is no telling.
+func earlierAttribution(ctx context.Context, namespace string) func([]byte, string) apply.Origin {
+	return func(source []byte, environment string) apply.Origin {
+		spec, err := schema.Load(ctx, schema.Options{Filename: "-", Stdin: bytes.NewReader(source), Environment: environment})
+		if err != nil {
+			return nil
+		}
+		return attribution(spec, namespace)
+	}
+}
+
+// deciding returns the function that finds what decides a field of an object:
+// the line that writes it or, where none does, the app; written tells which.
+// Nothing is worked out before it is asked.
+func deciding(spec *schema.Stack, namespace string) func(apply.ObjectKey, string) (pos schema.Pos, field string, written bool) {
 	explained := sync.OnceValue(func() render.Explained {
 		all, _ := render.Explain(spec, render.Options{Namespace: namespace})
 		return all
 	})
-	return func(object apply.ObjectKey, path string) (schema.Pos, string) {
+	return func(object apply.ObjectKey, path string) (schema.Pos, string, bool) {
 		for _, one := range explained() {
 			name, hashed := one.Object.GetName(), one.Object.GetLabels()[apply.LabelContent] != ""
 			if one.Object.GetKind() != object.Kind || name != object.Name && !(hashed && strings.HasPrefix(object.Name, name+"-")) {
 				continue
 			}
 			if o := originOf(one, path); o != nil && o.Pos.IsValid() {
-				return o.Pos, o.Path
+				return o.Pos, o.Path, true
 			}
 			if app := spec.App(one.App); app != nil {
-				return app.Pos, "apps." + app.Name
+				return app.Pos, "apps." + app.Name, false
 			}
 		}
-		return schema.Pos{}, ""
+		return schema.Pos{}, "", false
 	}
 }
 
 // originOf returns what decides a field: the origin of its line or, for what is
-// below a line, of the nearest one around it.
+// below a line, of the nearest one around it. What is more than a line is
+// decided by what was written of it.
 func originOf(one render.ExplainedObject, path string) *schema.Origin {
 	place, ok := apply.Place(one.Object, path)
 	if !ok {
@@ -89,6 +124,14 @@ func originAt(one render.ExplainedObject, place []any) *schema.Origin {
 	for _, line := range one.Lines {
 		if n := len(line.Place); n > most && n <= len(place) && slices.Equal(line.Place, place[:n]) {
 			best, most = line.Origin, n
+		}
+	}
+	if best != nil && best.Pos.IsValid() {
+		return best
+	}
+	for _, line := range one.Lines {
+		if n := len(place); n < len(line.Place) && slices.Equal(line.Place[:n], place) && line.Origin != nil && line.Origin.Pos.IsValid() {
+			return line.Origin
 		}
 	}
 	return best

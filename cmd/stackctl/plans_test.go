@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,7 +161,7 @@ func (story planStory) record(t *testing.T, plane *applytest.Plane) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	target := func(text string) (*session, apply.Target) {
+	target := func(text string) apply.Target {
 		stack, more, _ := strings.Cut(text, "-- more.json --\n")
 		for name, text := range map[string]string{"stack.yaml": stack, "more.json": more} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
@@ -174,14 +173,14 @@ func (story planStory) record(t *testing.T, plane *applytest.Plane) {
 			t.Fatal(err)
 		}
 		s := &session{stack: engine.Stack(), spec: spec, engine: engine}
-		to, err := s.desired()
+		to, err := s.desired(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s, to
+		return to
 	}
 	run := func(text string, fails bool) {
-		_, to := target(text)
+		to := target(text)
 		plan, err := engine.Plan(t.Context(), to)
 		if err != nil {
 			t.Fatal(err)
@@ -210,7 +209,7 @@ func (story planStory) record(t *testing.T, plane *applytest.Plane) {
 	if then == "" {
 		then = story.first
 	}
-	s, to := target(then)
+	to := target(then)
 	if story.target != nil {
 		story.target(&to)
 	}
@@ -232,7 +231,6 @@ func (story planStory) record(t *testing.T, plane *applytest.Plane) {
 	for _, c := range plan.Changes {
 		recorded.Sides = append(recorded.Sides, recordedSides{c.Live, c.Merged})
 	}
-	story.attribute(s, plan)
 	var b bytes.Buffer
 	if err := ui.WriteJSON(&b, recorded); err != nil {
 		t.Fatal(err)
@@ -262,49 +260,4 @@ type recordedPlan struct {
 type recordedSides struct {
 	Live   map[string]any `json:"live,omitempty"`
 	Merged map[string]any `json:"merged,omitempty"`
-}
-
-// attribute says whose doing the differences are and what they do, where the
-// plan does not say so itself: the formats are to be tried on all of it.
-func (story planStory) attribute(s *session, plan *apply.Plan) {
-	where := origin(s.spec, s.stack.Namespace)
-	place := func(k apply.ObjectKey, path string) *apply.SpecPlace {
-		pos, name := where(k, path)
-		if !pos.IsValid() {
-			return nil
-		}
-		return &apply.SpecPlace{File: pos.File, Line: pos.Line, Column: pos.Col, Path: name}
-	}
-	for i := range plan.Changes {
-		c := &plan.Changes[i]
-		if c.Label == "" && (c.Action == apply.ActionCreate || c.Action == apply.ActionDelete) {
-			c.Label, c.Spec = apply.LabelYou, place(c.Object, "metadata.name")
-		}
-		for j := range c.Fields {
-			f := &c.Fields[j]
-			if f.Label != "" {
-				continue
-			}
-			switch f.Spec = place(c.Object, f.Path); {
-			case f.Manager != "":
-				f.Label = apply.LabelDrift
-			case f.Spec == nil:
-				f.Label = apply.LabelServer
-			case strings.Count(f.Spec.Path, ".") < 2:
-				f.Label = apply.LabelDefault
-			default:
-				f.Label = apply.LabelYou
-			}
-		}
-		template := func(f apply.FieldChange) bool { return strings.HasPrefix(f.Path, "spec.template.") }
-		if j := slices.IndexFunc(c.Fields, template); j >= 0 && len(c.Impacts) == 0 {
-			c.Impacts = append(c.Impacts, apply.Impact{Kind: apply.ImpactRestart, Message: "replaces 2 pods", Pods: 2, Field: c.Fields[j].Path})
-		}
-		if len(c.Replace) > 0 && len(c.Impacts) == 0 {
-			c.Impacts = append(c.Impacts, apply.Impact{Kind: apply.ImpactRecreate, Message: "is deleted and made anew", Field: c.Replace[0]})
-		}
-		if c.Object.Kind == "Ingress" && c.Action == apply.ActionCreate && len(c.Impacts) == 0 {
-			c.Impacts = append(c.Impacts, apply.Impact{Kind: apply.ImpactExposure, Message: "recipes.example.org reaches web"})
-		}
-	}
 }

@@ -40,7 +40,7 @@ func (e *env) signRun(run *apply.Run) {
 		run.Author = run.Holder
 	}
 	run.CI = ciURL(e.getenv)
-	run.Tool = "stackctl " + toolVersion()
+	run.Tool = tool()
 }
 
 // signCommit says which commit the files of a run are from. A description from
@@ -105,3 +105,6 @@ func commandLine(args []string) string {
 
 // quote puts a word in single quotes if a shell would read it otherwise.
 func quote(word string) string { return ui.Quote(word) }
+
+// tool names this stackctl in a record.
+func tool() string { return "stackctl " + toolVersion() }

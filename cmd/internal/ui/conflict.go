@@ -24,7 +24,7 @@ func Quote(word string) string {
 // fields writes the fields of an update, each with the conflict about it, then
 // the conflicts that are about no field of the update.
 func (t *planText) fields(c apply.Change) {
-	said := make([]bool, len(c.Conflicts))
+	said, width := make([]bool, len(c.Conflicts)), t.widest(c.Fields)
 	for _, f := range c.Fields {
 		about := false
 		for i, one := range c.Conflicts {
@@ -39,7 +39,7 @@ func (t *planText) fields(c apply.Change) {
 			if c.Adopted != "" {
 				f.Manager = "" // no drift: they are whom it is taken over from
 			}
-			t.field(f)
+			t.field(f, width)
 		}
 	}
 	for i, one := range c.Conflicts {

@@ -23,6 +23,8 @@ type Diff struct {
 	// Drift is the revision that the cluster is compared with, 0 when the plan
 	// is one to carry out.
 	Drift int
+	// Only says what the plan was cut down to, "drift" or "intent".
+	Only string
 	// Sides are set where two descriptions are compared, and no cluster.
 	Sides *Sides
 }

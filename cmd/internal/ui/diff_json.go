@@ -24,11 +24,12 @@ type diffDocument struct {
 	Counts  apply.Counts `json:"counts"`
 	Empty   bool         `json:"empty"`
 	Drift   int          `json:"driftFrom,omitempty"`
+	Only    string       `json:"only,omitempty"`
 	*Sides
 }
 
 func diffJSON(w io.Writer, d Diff, _ Options) error {
-	return WriteJSON(w, diffDocument{DiffAPIVersion, "Diff", d.Plan, d.Context, d.Plan.Counts(), d.Empty(), d.Drift, d.Sides})
+	return WriteJSON(w, diffDocument{DiffAPIVersion, "Diff", d.Plan, d.Context, d.Plan.Counts(), d.Empty(), d.Drift, d.Only, d.Sides})
 }
 
 // WriteJSON writes v as indented JSON, with everything escaped that a terminal

@@ -67,7 +67,7 @@ func junitCases(d Diff) (cases []junitCase) {
 			}
 		}
 		for _, f := range s.Fields {
-			c.text = append(c.text, strings.TrimSpace(fieldSign(f.Op)+" "+fieldText(f)+"  "+s.whose(f)))
+			c.text = append(c.text, strings.TrimSpace(fieldSign(f.Op)+" "+fieldText(f, Value)+"  "+s.whose(f)))
 			if c.place == nil {
 				c.place = f.Spec
 			}

@@ -196,7 +196,7 @@ func markdownLines(s subject, edits []edit) (lines []string) {
 	for _, f := range s.Fields {
 		switch whose := s.whose(f); {
 		case edits == nil:
-			lines = append(lines, Clean(strings.TrimSpace("! "+fieldText(f)+"  "+whose)))
+			lines = append(lines, Clean(strings.TrimSpace("! "+fieldText(f, Value)+"  "+whose)))
 		case whose != "":
 			lines = append(lines, Clean("# "+f.Path+": "+whose))
 		}

@@ -39,7 +39,7 @@ func writePatch(w io.Writer, d Diff, o Options, hunks bool) error {
 		for _, f := range s.Fields {
 			switch whose := s.whose(f); {
 			case edits == nil:
-				comment("  " + strings.TrimSpace(fieldSign(f.Op)+" "+fieldText(f)+"  "+whose))
+				comment("  " + strings.TrimSpace(fieldSign(f.Op)+" "+fieldText(f, Value)+"  "+whose))
 			case whose != "":
 				comment("  " + f.Path + ": " + whose)
 			}

@@ -50,7 +50,7 @@ func (t *sides) subject(s subject) {
 	for _, f := range s.Fields {
 		switch whose := s.whose(f); {
 		case edits == nil:
-			t.printf("    %s\n", strings.TrimSpace(fieldSign(f.Op)+" "+fieldText(f)+"  "+whose))
+			t.printf("    %s\n", strings.TrimSpace(fieldSign(f.Op)+" "+fieldText(f, Value)+"  "+whose))
 		case whose != "":
 			t.printf("    %s: %s\n", f.Path, styled{cyan, whose})
 		}

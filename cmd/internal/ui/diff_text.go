@@ -24,7 +24,7 @@ func WritePlan(w io.Writer, d Diff, o Options) error {
 }
 
 func writePlan(w io.Writer, d Diff, o Options, full bool) error {
-	t := planText{Printer: NewPrinter(folded(w, o.Width), o), plan: d.Plan, full: full, conflicts: d.Conflicts, drift: d.Drift}
+	t := planText{Printer: NewPrinter(folded(w, o.Width), o), plan: d.Plan, full: full, conflicts: d.Conflicts, drift: d.Drift, only: d.Only}
 	if d.Sides != nil {
 		t.sides(*d.Sides)
 		return t.Err()
@@ -45,6 +45,7 @@ type planText struct {
 	full      bool
 	conflicts ErrorContext
 	drift     int // the revision compared with; 0 for a plan to carry out
+	only      string
 }
 
 func (t *planText) header(context string) {
@@ -67,6 +68,10 @@ func (t *planText) inSync() {
 		if c.Action == apply.ActionUnchanged || c.Terminating {
 			t.change(c)
 		}
+	}
+	if t.only != "" {
+		t.printf("Nothing differs that --only=%s shows.\n", t.only)
+		return
 	}
 	if t.drift > 0 {
 		t.printf("No drift: %s is as revision %d recorded it.\n", t.plan.Stack.Name, t.drift)
@@ -96,6 +101,11 @@ func (t *planText) changes() {
 		return
 	}
 	t.conflictHelp()
+	if t.only != "" {
+		t.printf("With --only=%s: %d to create, %d to update, %d to delete\n", t.only, n.Created, n.Updated+t.conflicting(), n.Deleted)
+		return
+	}
+	defer t.impactSum()
 	t.printf("Plan: %d to create, %d to update, %d to delete, %d unchanged\n", n.Created, n.Updated, n.Deleted, n.Unchanged)
 }
 
@@ -112,11 +122,14 @@ func (t *planText) conflicting() (n int) {
 // change writes one object; an unchanged one only when there is something to
 // say about it.
 func (t *planText) change(c apply.Change) {
+	if comesInstead(t.plan, c.Object) {
+		return
+	}
 	name := objectName(c.Object, t.plan.Stack.Namespace)
 	switch c.Action {
 	case apply.ActionCreate:
-		t.printf("%s %s%s\n", styled{green, "+"}, styled{bold, name}, remarks(c))
-		if t.full {
+		t.heading(styled{green, "+"}, name, c)
+		if t.full && c.Predecessor == nil {
 			t.object(c.New)
 		}
 	case apply.ActionUpdate:
@@ -124,29 +137,41 @@ func (t *planText) change(c apply.Change) {
 		if len(c.Replace) > 0 {
 			sign = styled{red, "-/+"}
 		}
-		t.printf("%s %s%s\n", sign, styled{bold, name}, remarks(c))
+		t.heading(sign, name, c)
 	case apply.ActionDelete:
-		t.printf("%s %s%s\n", styled{red, "-"}, styled{bold, name}, remarks(c))
+		t.heading(styled{red, "-"}, name, c)
 	case apply.ActionKeep:
 		if c.Spare || c.Note == "" && t.plan.Verb != apply.VerbDelete {
 			return // kept for older revisions: no difference, nothing to decide
 		}
-		t.printf("= %s  kept%s\n", name, remarks(c))
+		t.printf("= %s  kept%s\n", name, t.remarks(c))
 	default:
 		if len(c.Conflicts) == 0 {
 			if c.Note != "" {
-				t.printf("= %s%s\n", name, remarks(c))
+				t.printf("= %s%s\n", name, t.remarks(c))
 			}
 			return
 		}
-		t.printf("%s %s%s\n", styled{red, "!"}, styled{bold, name}, remarks(c))
+		t.printf("%s %s%s\n", styled{red, "!"}, styled{bold, name}, t.remarks(c))
 	}
 	t.fields(c)
+	if t.drift == 0 {
+		t.impacts(c)
+	}
+}
+
+// heading writes the line that names an object.
+func (t *planText) heading(sign styled, name string, c apply.Change) {
+	t.printf("%s %s%s", sign, styled{bold, name}, t.remarks(c))
+	if t.tells(c.Label) && t.drift == 0 {
+		t.printf("  %s", t.whose(c.Label, c.Spec, apply.FieldChange{}))
+	}
+	t.printf("\n")
 }
 
 // remarks are the notes about an object, behind its name.
-func remarks(c apply.Change) string {
-	all := notes(c)
+func (t *planText) remarks(c apply.Change) string {
+	all := notes(c, t.plan)
 	if len(all) == 0 {
 		return ""
 	}
@@ -162,21 +187,6 @@ func (t *planText) object(o map[string]any) {
 	for line := range strings.Lines(string(text)) {
 		t.printf("    %s\n", styled{green, "+ " + strings.TrimSuffix(line, "\n")})
 	}
-}
-
-func (t *planText) field(f apply.FieldChange) {
-	switch f.Op {
-	case apply.FieldAdd:
-		t.printf("    %s %s: %s", styled{green, "+"}, f.Path, t.value(f.After))
-	case apply.FieldRemove:
-		t.printf("    %s %s: %s", styled{red, "-"}, f.Path, t.value(f.Before))
-	default:
-		t.printf("    %s %s: %s → %s", styled{yellow, "~"}, f.Path, t.value(f.Before), t.value(f.After))
-	}
-	if f.Manager != "" {
-		t.printf("  %s", styled{yellow, "drift: set by " + t.setter(f.Manager, f.Since)})
-	}
-	t.printf("\n")
 }
 
 // setter names a field manager and when it wrote last.

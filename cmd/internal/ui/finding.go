@@ -115,7 +115,7 @@ func (d Diff) changes(s subject) []finding {
 		usual = levelWarning
 	}
 	for _, f := range s.Fields {
-		line := fieldSign(f.Op) + " " + shorten(fieldText(f), 500)
+		line := fieldSign(f.Op) + " " + shorten(fieldText(f, Value), 500)
 		whose := s.whose(f)
 		if whose != "" {
 			line += "  (" + whose + ")"

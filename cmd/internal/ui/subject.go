@@ -27,7 +27,10 @@ type subject struct {
 // and the names of the others.
 func (d Diff) subjects() (some []subject, unchanged []string) {
 	for _, c := range d.Plan.Changes {
-		s := subject{Change: c, name: objectName(c.Object, d.Plan.Stack.Namespace), notes: notes(c)}
+		if comesInstead(d.Plan, c.Object) {
+			continue
+		}
+		s := subject{Change: c, name: objectName(c.Object, d.Plan.Stack.Namespace), notes: notes(c, d.Plan)}
 		for _, i := range c.Impacts {
 			s.notes = append(s.notes, string(i.Kind)+": "+i.Message)
 		}
@@ -73,8 +76,11 @@ func driftWord(word string) string {
 }
 
 // notes are what a reader should know about an object beyond its fields.
-func notes(c apply.Change) []string {
+func notes(c apply.Change, plan *apply.Plan) []string {
 	var all []string
+	if c.Predecessor != nil {
+		all = append(all, instead(*c.Predecessor, plan))
+	}
 	if c.Recreated {
 		all = append(all, "was deleted in the cluster")
 	}
@@ -92,9 +98,6 @@ func notes(c apply.Change) []string {
 	}
 	if c.Adopted != "" {
 		all = append(all, "adopted: belongs to "+c.Adopted)
-	}
-	if c.Predecessor != nil {
-		all = append(all, "comes instead of "+objectName(*c.Predecessor, c.Object.Namespace))
 	}
 	if c.Note != "" {
 		all = append(all, c.Note)
@@ -166,15 +169,18 @@ func (d Diff) remarks() []string {
 	return append(all, d.Plan.Notices...)
 }
 
-// fieldText is a difference on one line, without whose doing it is.
-func fieldText(f apply.FieldChange) string {
+// fieldText is a difference on one line, without whose doing it is. Values are
+// written as the function does.
+func fieldText(f apply.FieldChange, value func(any) string) string {
 	switch f.Op {
 	case apply.FieldAdd:
-		return f.Path + ": " + Value(f.After)
+		return f.Path + ": " + value(f.After)
 	case apply.FieldRemove:
-		return f.Path + ": " + Value(f.Before)
+		return f.Path + ": " + value(f.Before)
+	case apply.FieldMove:
+		return fmt.Sprintf("%s: moved from place %s to %s", f.Path, ordinal(f.Before), ordinal(f.After))
 	}
-	return f.Path + ": " + Value(f.Before) + " → " + Value(f.After)
+	return f.Path + ": " + value(f.Before) + " → " + value(f.After)
 }
 
 // fieldSign is the sign of a difference in a list of them.
