@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -125,5 +127,45 @@ func TestWithheldValuesComeBack(t *testing.T) {
 	}
 	if got, want := string(canonical(shown)), string(canonical(o.Object)); got != want {
 		t.Errorf("%s\nwant %s", got, want)
+	}
+}
+
+// TestSavedTargetIsWhole saves a target that has everything: a field that is
+// forgotten would be gone when the plan is carried out.
+func TestSavedTargetIsWhole(t *testing.T) {
+	o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "a"}, "data": map[string]any{"k": "dmFsdWU="}}}
+	one := []ObjectPattern{{Kind: "Deployment", Name: "web"}}
+	target := Target{
+		Verb: VerbApply, Objects: []*unstructured.Unstructured{o}, Source: []byte("name: shop\n"), Environment: "dev",
+		RollbackTo: 1, ScaledFrom: 2, DeleteData: true,
+		Consent: Consent{
+			Force: true, Take: []FieldPattern{{Path: "spec.replicas"}}, Yield: []FieldPattern{{Object: one[0], Path: "data"}},
+			Adopt: []ObjectPattern{{}}, Recreate: one, Unpreviewed: true, Prune: []string{"Namespace"},
+		},
+	}
+	for _, v := range []reflect.Value{reflect.ValueOf(target), reflect.ValueOf(target.Consent)} {
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				t.Errorf("%s: give %s a value here, and save and fill it", v.Type(), v.Type().Field(i).Name)
+			}
+		}
+	}
+	e := &Engine{cluster: &cluster{redact: &redactor{}}}
+	f := &fingerprint{key: []byte("key"), redact: e.cluster.redact}
+	from := Description{SourceOf: func(*unstructured.Unstructured, []string) ValueSource { return ValueSource{Env: "A"} }}
+	var err error
+	saved := &SavedPlan{}
+	if saved.Execute, err = e.saveTarget(target, from, f); err != nil {
+		t.Fatal(err)
+	}
+	again, reasons, err := e.fill(saved, f, Sources{
+		Files: func() ([]DescribedFile, error) { return nil, nil },
+		Value: func(Withheld) (any, error) { return "dmFsdWU=", nil },
+	})
+	if err != nil || len(reasons) > 0 {
+		t.Fatal(err, reasons)
+	}
+	if diff := cmp.Diff(target, again); diff != "" {
+		t.Errorf("-saved +filled:\n%s", diff)
 	}
 }

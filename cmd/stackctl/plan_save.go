@@ -179,11 +179,11 @@ func readFrom(o *unstructured.Unstructured, key string) (apply.ValueSource, bool
 		if text[at[2]:at[3]] != key {
 			continue
 		}
-		if from := text[at[1]:end]; text[at[4]:at[5]] == "env" {
+		from := text[at[1]:end]
+		if text[at[4]:at[5]] == "env" {
 			return apply.ValueSource{Env: from}, true
-		} else {
-			return apply.ValueSource{File: filepath.ToSlash(from)}, true
 		}
+		return apply.ValueSource{File: from}, true
 	}
 	return apply.ValueSource{}, false
 }
