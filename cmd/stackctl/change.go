@@ -103,6 +103,11 @@ func (c *change) show(e *env, plan *apply.Plan) error {
 		diff.Conflicts = c.conflictContext(e)
 	}
 	json := c.output.value == "json"
+	if e.log != nil {
+		if e.log.Plan(plan); json && !c.dryRun {
+			return nil // stdout is for the result
+		}
+	}
 	if c.dryRun && json {
 		return ui.WriteDiff(e.stdout, "json", diff, e.options(e.stdout))
 	}
@@ -139,11 +144,15 @@ func (c *change) carryOut(ctx context.Context, e *env, plan *apply.Plan) (*apply
 	if plan.Refusal() != nil || plan.Empty() && !plan.Settle {
 		return c.engine.Apply(ctx, plan, c.run)
 	}
+	run := c.run
+	if e.log != nil {
+		run.Events = e.log.Event
+		return c.engine.Apply(ctx, plan, run)
+	}
 	progress := ui.NewProgress(e.stderr, ui.ProgressOptions{
 		Color: e.color(e.stderr), Now: e.now, Live: e.live(), Size: e.size, Plan: plan, Locate: locate(c.spec),
 	})
 	e.progress.Store(progress)
-	run := c.run
 	run.Events = progress.Event
 	result, err := c.engine.Apply(ctx, plan, run)
 	e.progress.Store(nil)
@@ -154,6 +163,9 @@ func (c *change) carryOut(ctx context.Context, e *env, plan *apply.Plan) (*apply
 // showResult writes the end of a run: as JSON always, for people when it went
 // well and the plan did not say it already.
 func (c *change) showResult(e *env, plan *apply.Plan, result *apply.Result, err error) error {
+	if e.log != nil && result != nil {
+		e.log.Result(c.stack, result)
+	}
 	switch {
 	case result == nil:
 		return nil

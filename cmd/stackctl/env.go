@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"stackctl.dev/stackctl/apply"
@@ -35,6 +36,7 @@ type env struct {
 
 	command  string                      // what hints repeat with other flags; empty: the one typed
 	input    []byte                      // what was read from stdin for -f -
+	log      *ui.Log                     // instead of text on stderr; nil for text
 	progress atomic.Pointer[ui.Progress] // of the run in progress
 	signal   atomic.Int32                // that ended the context, 0 if none
 }
@@ -120,6 +122,18 @@ func (e *env) live() bool { return e.stderr.tty && e.getenv("TERM") != "dumb" }
 
 // interactive reports whether there is a person to ask.
 func (e *env) interactive() bool { return e.stdinTTY && e.stderr.tty }
+
+// startLog makes stderr a log for machines, if the command has a flag that says
+// so.
+func (e *env) startLog(c *cobra.Command) {
+	if format := c.Flags().Lookup("log-format"); format == nil || format.Value.String() != "json" || e.log != nil {
+		return
+	}
+	e.stderr.mu.Lock()
+	defer e.stderr.mu.Unlock()
+	e.log = ui.NewLog(e.stderr.w, e.now)
+	e.stderr.w, e.stderr.tty = e.log, false // nobody reads questions
+}
 
 // note writes a line about the run to stderr.
 func (e *env) note(line string) {

@@ -57,6 +57,7 @@ type runFlags struct {
 	cause       string
 	dryRun      bool
 	output      choice
+	logFormat   choice
 	onFailure   bool // go back to the last good revision when the run fails
 }
 
@@ -72,6 +73,11 @@ func (f *runFlags) set(c *cobra.Command, end string) {
 	flags.Lookup("lock-timeout").DefValue = "60s"
 	flags.BoolVar(&f.dryRun, "dry-run", false, "only print the plan")
 	outputFlag(c, &f.output, "text", "json")
+	f.logFormat = choice{value: "text", allowed: []string{"text", "json"}}
+	flags.Var(&f.logFormat, "log-format", "how progress, notes and errors are written to stderr")
+	completeFlag(c, "log-format", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return f.logFormat.allowed, noFiles
+	})
 }
 
 // setRelease adds the flags of a change that leaves a revision: why it was

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"strings"
 
@@ -80,6 +81,7 @@ func newRoot(e *env) *cobra.Command {
 			}
 			return c.Help()
 		},
+		PersistentPreRun:  func(c *cobra.Command, _ []string) { e.startLog(c) },
 		Version:           toolVersion(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -129,7 +131,11 @@ func run(e *env) int {
 	if err != nil {
 		e.report(err)
 	}
-	return exitCode(err, int(e.signal.Load()))
+	code := exitCode(err, int(e.signal.Load()))
+	if e.log != nil && err != nil && code != 1 {
+		e.log.Error(e.text(err), code)
+	}
+	return code
 }
 
 // execute runs the command, and turns a defect into an error.
@@ -142,17 +148,30 @@ func execute(ctx context.Context, root *cobra.Command) (err error) {
 	return root.ExecuteContext(ctx)
 }
 
-// report writes an error to stderr.
+// report writes an error to stderr, unless that is a log, which says it with the
+// exit code.
 func (e *env) report(err error) {
 	var said *saidError
-	if errors.Is(err, errDifferent) || errors.As(err, &said) {
+	if e.log != nil || errors.Is(err, errDifferent) || errors.As(err, &said) {
 		return // the output said it all
 	}
+	e.explain(e.stderr, err)
+}
+
+// text is what there is to say about an error.
+func (e *env) text(err error) string {
+	var text strings.Builder
+	e.explain(&text, err)
+	return text.String()
+}
+
+// explain writes an error with the ways out of it.
+func (e *env) explain(w io.Writer, err error) {
 	var at *stackError
 	errors.As(err, &at)
 	where := e.errorContext(at.locate())
 	where.Origin = at.origin()
-	ui.WriteError(e.stderr, err, where)
+	ui.WriteError(w, err, where)
 }
 
 // exitCode maps an error to the exit code of the process. The table of codes

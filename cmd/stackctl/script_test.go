@@ -53,6 +53,7 @@ func clusterParams(plane *applytest.Plane) testscript.Params {
 		}
 		return isolate(env)
 	}
+	params.Cmds["pipeline"] = pipeline
 	params.Cmds["kubectl"] = func(ts *testscript.TestScript, neg bool, args []string) {
 		if err := ts.Exec(plane.Binary, append([]string{"kubectl"}, args...)...); (err != nil) != neg {
 			ts.Fatalf("kubectl %s: %v", strings.Join(args, " "), err)
@@ -84,6 +85,7 @@ func scriptParams(dir string) testscript.Params {
 			"exits":  exits,
 			"edit":   edit,
 			"commit": commit,
+			"lines":  jsonLines,
 		},
 	}
 }

@@ -50,7 +50,7 @@ func WriteJSON(w io.Writer, v any) error {
 // cleanJSON escapes what [Clean] does. Beyond line breaks, all of that is in
 // strings only.
 func cleanJSON(text []byte) []byte {
-	text = bytes.ReplaceAll(text, []byte("##["), []byte(`#\u0023[`))
+	text = bytes.ReplaceAll(text, []byte("##["), []byte(`##\u005b`))
 	deceiving := func(r rune) bool { return r != '\n' && deceives(r) }
 	if bytes.IndexFunc(text, deceiving) < 0 {
 		return text
