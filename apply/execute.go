@@ -369,7 +369,7 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 		got, err = x.send(ctx, c, o)
 		if c.Deferred && (meta.IsNoMatchError(err) || apierrors.IsNotFound(err)) {
 			// A kind is served a moment after it was called established.
-			x.engine.cluster.mapper.Reset()
+			x.engine.cluster.kinds.forget()
 			return &notServedError{err}
 		}
 		if tries > 1 && c.pin.uid == "" && apierrors.IsConflict(err) && !isFieldConflict(err) {

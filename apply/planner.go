@@ -17,7 +17,11 @@ import (
 // never takes an object it could not read for one that is in order.
 func (e *Engine) Plan(ctx context.Context, target Target) (*Plan, error) {
 	e.cluster.redact.learn(target.Objects...)
+	before := e.cluster.kinds.refuted()
 	plan, err := e.plan(ctx, target)
+	if !before && e.cluster.kinds.refuted() {
+		plan, err = e.plan(ctx, target) // the first one took kinds to be served that are not
+	}
 	if err != nil {
 		return nil, e.cluster.redact.error(err)
 	}
@@ -323,7 +327,7 @@ func (p *planner) observe(ctx context.Context) error {
 		list, err := p.engine.cluster.listMetadata(ctx, todo[i].resource, todo[i].namespace, labelled(p.engine.stack.selector()))
 		lists[i] = list
 		if apierrors.IsNotFound(err) { // its kind went since it was looked up
-			p.engine.cluster.mapper.Reset()
+			p.engine.cluster.kinds.refute()
 			return nil
 		}
 		if err != nil {

@@ -203,12 +203,12 @@ func (o *renderOptions) collision(a, b *schema.Stack, namespace string) error {
 // looked at, and having none is no error.
 func (o *renderOptions) namespace(s *schema.Stack) (string, error) {
 	switch {
-	case *o.cluster.Namespace != "":
-		return *o.cluster.Namespace, nil
+	case o.cluster.namespace != "":
+		return o.cluster.namespace, nil
 	case s.Namespace != "":
 		return s.Namespace, nil
 	}
-	namespace, _, err := o.cluster.ToRawKubeConfigLoader().Namespace()
+	namespace, _, err := o.cluster.loader().Namespace()
 	if err != nil {
 		return "", &clusterError{msg: "read the kubeconfig: " + err.Error(), err: err, hint: "name the namespace with -n, and no kubeconfig is read"}
 	}
