@@ -76,9 +76,9 @@ func TestRequests(t *testing.T) {
 	few, large := life(newStory(t), n), life(newStoryOf(t), many)
 	t.Logf("%d objects: %+v; %d objects: %+v", 2*n, few, 2*many, large)
 
-	const first, unchangedAtMost, changedAtMost = 30, 6, 30
-	if few.first > first+3*2*n || large.first > first+3*2*many {
-		t.Errorf("a first apply took %d requests for %d objects and %d for %d: want at most %d and 3 for each object", few.first, 2*n, large.first, 2*many, first)
+	const first, unchangedAtMost, changedAtMost = 28, 7, 30
+	if few.first > first+2*2*n || large.first > first+2*2*many {
+		t.Errorf("a first apply took %d requests for %d objects and %d for %d: want at most %d and 2 for each object", few.first, 2*n, large.first, 2*many, first)
 	}
 	if few.unchanged != large.unchanged || large.unchanged > unchangedAtMost {
 		t.Errorf("a plan without changes took %d requests for %d objects and %d for %d: want the same, at most %d", few.unchanged, 2*n, large.unchanged, 2*many, unchangedAtMost)
