@@ -54,10 +54,11 @@ torture: local ## break the program on purpose; CAMPAIGN, TRIALS and SEED choose
 		go test ./apply/torture -count=1 -v -timeout 0 -run '^TestTorture(?i:$(CAMPAIGN))$$' | grep --line-buffered -vE '^ *(=== |--- (PASS|SKIP))'; exit $${PIPESTATUS[0]}
 
 BENCH_RUNS ?= 9
+KUBECTL ?= kubectl
 # Rivals are those of helm, kustomize, cue and kubectl on the PATH; LARGE=1 adds 10,000 objects.
 bench: build local ## benchmarks, the comparison with others, and the growth chart (an hour; wants a quiet machine)
 	STACKCTL_CONTROL_PLANE=required go test -run '^$$' -bench . -benchmem -count 6 ./schema ./render ./apply | tee testdata/bench/go.txt
-	go run ./bench -stackctl bin/stackctl -local bin/stackctl-local -runs $(BENCH_RUNS) $(if $(LARGE),-large) | tee testdata/bench/comparison.md
+	go run ./bench -stackctl bin/stackctl -local bin/stackctl-local -kubectl $(KUBECTL) -runs $(BENCH_RUNS) $(if $(LARGE),-large) | tee testdata/bench/comparison.md
 	go run ./bench -stackctl bin/stackctl -runs $(BENCH_RUNS) -growth docs/growth.svg | tee testdata/bench/growth.txt
 
 update: local ## rewrite the golden files; read the diff before you commit it

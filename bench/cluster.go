@@ -13,8 +13,8 @@ import (
 // cluster compares applying on a control plane that is started for it, with
 // kubectl apply --server-side of the same objects.
 func (b *bench) cluster() error {
-	if _, err := exec.LookPath("kubectl"); err != nil {
-		return fmt.Errorf("the rows on a cluster need kubectl on the PATH: %w", err)
+	if _, err := exec.LookPath(b.kubectl); err != nil {
+		return fmt.Errorf("the rows on a cluster need kubectl: %w", err)
 	}
 	plane, err := b.startPlane()
 	if err != nil {
@@ -70,7 +70,7 @@ func (p *plane) env() []string { return []string{"KUBECONFIG=" + p.kubeconfig} }
 func (p *plane) namespace() string {
 	p.namespaces++
 	name := fmt.Sprintf("bench-%d", p.namespaces)
-	cmd := exec.Command("kubectl", "create", "namespace", name)
+	cmd := exec.Command(p.bench.kubectl, "create", "namespace", name)
 	cmd.Env = append(os.Environ(), p.env()...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("create a namespace: %v\n%s", err, out))
@@ -108,7 +108,7 @@ func (p *plane) applying(n int) error {
 		file, objects := p.release(n, namespace, tag)
 		c.argv = []string{p.bench.stackctl, "apply", "-y", "--wait=false", "-f", file}
 		if c == &theirs {
-			c.argv = []string{"kubectl", "apply", "--server-side", "-f", objects}
+			c.argv = []string{p.bench.kubectl, "apply", "--server-side", "-f", objects}
 		}
 	}
 	mine, other := "", ""
@@ -129,7 +129,7 @@ func (p *plane) applying(n int) error {
 	}
 	ours.prep, theirs.prep = nil, nil
 	ours.name, ours.argv = "stackctl diff", []string{p.bench.stackctl, "diff", "-f", filepath.Join(p.bench.dir, mine, "stack.yaml")}
-	theirs.name, theirs.argv = "kubectl diff --server-side", []string{"kubectl", "diff", "--server-side", "-f", filepath.Join(p.bench.dir, other, "objects.yaml")}
+	theirs.name, theirs.argv = "kubectl diff --server-side", []string{p.bench.kubectl, "diff", "--server-side", "-f", filepath.Join(p.bench.dir, other, "objects.yaml")}
 	return run(fmt.Sprintf("diff, nothing changed in %d objects", 3*n))
 }
 

@@ -23,9 +23,11 @@ func main() {
 	b := &bench{}
 	flag.StringVar(&b.stackctl, "stackctl", "bin/stackctl", "the program to compare")
 	flag.StringVar(&b.local, "local", "", "stackctl-local, for the rows on a cluster")
+	flag.StringVar(&b.kubectl, "kubectl", "kubectl", "the kubectl to compare with")
 	flag.StringVar(&b.growth, "growth", "", "write the growth chart to this file instead of the table")
 	flag.IntVar(&b.runs, "runs", 9, "runs of each, of which the median is taken")
 	flag.BoolVar(&b.large, "large", false, "the cluster row with 10,000 objects, too (minutes)")
+	flag.BoolVar(&b.clusterOnly, "cluster-only", false, "only the rows on a cluster")
 	flag.Parse()
 	if err := b.main(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -35,8 +37,9 @@ func main() {
 
 type bench struct {
 	stackctl, local, growth string
+	kubectl                 string
 	runs                    int
-	large                   bool
+	large, clusterOnly      bool
 	dir                     string // of the workloads, removed at the end
 }
 
@@ -52,16 +55,19 @@ func (b *bench) main() (err error) {
 		return b.chart()
 	}
 	printMachine(b)
-	if err := b.startUp(); err != nil {
-		return err
+	parts := []func() error{b.startUp, b.rendering}
+	if b.clusterOnly {
+		parts = nil
 	}
-	if err := b.rendering(); err != nil {
-		return err
+	if b.local != "" {
+		parts = append(parts, b.cluster)
 	}
-	if b.local == "" {
-		return nil
+	for _, part := range parts {
+		if err := part(); err != nil {
+			return err
+		}
 	}
-	return b.cluster()
+	return nil
 }
 
 // startUp compares commands that do next to nothing with a program that does

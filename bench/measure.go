@@ -151,7 +151,7 @@ func printMachine(b *bench) {
 	}
 	load, _ := os.ReadFile("/proc/loadavg")
 	fmt.Printf("%d cores (%s), %s/%s, %s, load %s; medians of %d alternating runs\n\n", runtime.NumCPU(), model, runtime.GOOS, runtime.GOARCH, runtime.Version(), strings.Fields(string(load) + " ?")[0], b.runs)
-	for _, argv := range [][]string{{b.stackctl, "version"}, {"helm", "version", "--short"}, {"kustomize", "version"}, {"cue", "version"}, {"kubectl", "version", "--client"}} {
+	for _, argv := range [][]string{{b.stackctl, "version"}, {"helm", "version", "--short"}, {"kustomize", "version"}, {"cue", "version"}, {b.kubectl, "version", "--client"}} {
 		if out, err := exec.Command(argv[0], argv[1:]...).Output(); err == nil {
 			line, _, _ := strings.Cut(string(out), "\n")
 			fmt.Printf("- %s: %s\n", strings.TrimSuffix(argv[0][strings.LastIndex(argv[0], "/")+1:], ".exe"), line)
