@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SOURCES := $(shell find cmd schema render apply -name '*.go' -not -path 'cmd/stackctl-local/*' -o -name '*.cue' -not -path 'cmd/stackctl-local/*')
 LOCAL_SOURCES := $(shell find cmd/stackctl-local -type f)
 
-.PHONY: all build local test permissions torture check update demo local-up local-down clean help
+.PHONY: all build local test permissions torture check bench update demo local-up local-down clean help
 all: build
 
 build: bin/stackctl ## build bin/stackctl
@@ -52,6 +52,15 @@ torture: local ## break the program on purpose; CAMPAIGN, TRIALS and SEED choose
 	STACKCTL_CONTROL_PLANE=required TORTURE_RESULTS=$(CURDIR)/testdata/torture/RESULTS.md \
 		$(if $(TRIALS),TRIALS=$(TRIALS)) $(if $(SEED),SEED=$(SEED)) \
 		go test ./apply/torture -count=1 -v -timeout 0 -run '^TestTorture(?i:$(CAMPAIGN))$$' | grep --line-buffered -vE '^ *(=== |--- (PASS|SKIP))'; exit $${PIPESTATUS[0]}
+
+BENCH_RUNS ?= 9
+KUBECTL ?= kubectl
+# Rivals are those of helm, kustomize, cue and kubectl on the PATH; LARGE=1 adds 10,000 objects.
+bench: build local ## benchmarks, the comparison with others, and the growth chart (an hour; wants a quiet machine)
+	@mkdir -p testdata/bench
+	STACKCTL_CONTROL_PLANE=required go test -run '^$$' -bench . -benchmem -count 6 ./schema ./render ./apply | tee testdata/bench/go.txt
+	go run ./bench -stackctl bin/stackctl -local bin/stackctl-local -kubectl $(KUBECTL) -runs $(BENCH_RUNS) $(if $(LARGE),-large) | tee testdata/bench/comparison.md
+	go run ./bench -stackctl bin/stackctl -runs $(BENCH_RUNS) -growth docs/growth.svg | tee testdata/bench/growth.txt
 
 update: local ## rewrite the golden files; read the diff before you commit it
 	STACKCTL_UPDATE=1 go test ./...

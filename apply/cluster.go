@@ -15,14 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
-	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
-	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/transport"
 )
 
@@ -37,9 +32,8 @@ type cluster struct {
 
 	dynamic  dynamic.Interface
 	metadata metadata.Interface
-	core     corev1.CoreV1Interface
-	leases   coordinationv1.LeasesGetter
-	mapper   *restmapper.DeferredDiscoveryRESTMapper
+	core     *coreClient
+	leases   *leaseClient
 	kinds    *kinds
 	warnings *warnings
 	redact   *redactor // knows the secret values that passed through
@@ -74,20 +68,13 @@ func (c *cluster) connect(config *rest.Config, client *http.Client) (err error) 
 	if c.metadata, err = metadata.NewForConfigAndClient(config, client); err != nil {
 		return err
 	}
-	if c.core, err = corev1.NewForConfigAndClient(config, client); err != nil {
+	if c.core, err = newCoreClient(config, client); err != nil {
 		return err
 	}
-	if c.leases, err = coordinationv1.NewForConfigAndClient(config, client); err != nil {
+	if c.leases, err = newLeaseClient(config, client); err != nil {
 		return err
 	}
-	bounded := *client // discovery takes no context
-	bounded.Timeout = readPatience + c.timeout
-	d, err := discovery.NewDiscoveryClientForConfigAndClient(config, &bounded)
-	if err != nil {
-		return err
-	}
-	c.kinds = &kinds{CachedDiscoveryInterface: memory.NewMemCacheClient(d)}
-	c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(c.kinds)
+	c.kinds = &kinds{rest: c.core.rest, timeout: c.timeout}
 	return nil
 }
 

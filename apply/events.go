@@ -54,7 +54,7 @@ func (t *troubles) cover(keys []ObjectKey) {
 		if ns == "" || t.claims[ns] != nil || !hasPods(key) {
 			continue
 		}
-		rest := t.engine.cluster.core.RESTClient()
+		rest := t.engine.cluster.core.rest
 		t.watch(cache.NewFilteredListWatchFromClient(rest, "events", ns, onlyWarnings), &v1.Event{}, cache.ResourceEventHandlerDetailedFuncs{
 			AddFunc: func(o any, first bool) { t.note(o, !first) },
 			UpdateFunc: func(before, o any) {

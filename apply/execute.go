@@ -241,11 +241,12 @@ func (x *execution) recheck(ctx context.Context, history []Summary) error {
 		return &StalePlanError{Reasons: []string{fmt.Sprintf("revision %d was recorded meanwhile", base)}}
 	}
 	p := &planner{engine: x.engine, target: x.plan.target, plan: x.plan, base: x.plan.base}
+	absent := x.absentees(ctx)
 	stale := make([]string, len(x.plan.Changes))
 	err := x.engine.cluster.each(ctx, len(x.plan.Changes), func(ctx context.Context, i int) (err error) {
 		change := &x.plan.Changes[i]
 		switch {
-		case change.Deferred, change.made:
+		case change.Deferred, change.made, absent[change.Object]:
 		case change.Action == ActionCreate, change.Action == ActionUpdate:
 			stale[i], err = x.recheckWrite(ctx, p, change)
 		case change.Action == ActionDelete:
@@ -375,7 +376,7 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 		}
 		if c.Deferred && (meta.IsNoMatchError(err) || apierrors.IsNotFound(err)) {
 			// A kind is served a moment after it was called established.
-			x.engine.cluster.mapper.Reset()
+			x.engine.cluster.kinds.forget()
 			return &notServedError{err}
 		}
 		return err

@@ -5,18 +5,21 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 )
 
 // ClusterUID returns the uid of the namespace kube-system, by which a cluster
 // is known whatever address it is reached at.
 func ClusterUID(ctx context.Context, config *rest.Config) (string, error) {
-	client, err := corev1.NewForConfig(config)
+	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return "", fmt.Errorf("cluster configuration: %w", err)
 	}
-	namespace, err := client.Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	core, err := newCoreClient(config, client)
+	if err != nil {
+		return "", fmt.Errorf("cluster configuration: %w", err)
+	}
+	namespace, err := core.Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 	if err != nil {
 		return "", fmt.Errorf("read the namespace kube-system: %w", err)
 	}

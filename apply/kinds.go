@@ -1,8 +1,8 @@
 package apply
 
 import (
-	"errors"
-	"fmt"
+	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -10,88 +10,112 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
 )
 
-// kinds is what the API server says about the kinds it serves. It remembers
-// which groups could not be asked: of their kinds nothing is known, which is
-// not the same as that they are gone.
+// kinds knows where the objects of a kind are: its resource and its scope.
+// Those of Kubernetes itself are known without a question, until an answer of
+// the server shows that one of them is not as it says here. Of the others it
+// asks the server once, on first need.
 type kinds struct {
-	discovery.CachedDiscoveryInterface
+	rest    rest.Interface // without group and version
+	timeout time.Duration
 
-	mu    sync.Mutex
-	asked time.Time // when the answers in use were asked for
-	mute  map[schema.GroupVersion]error
+	mu     sync.Mutex
+	unsure bool      // the server was found to differ from builtInKinds
+	asked  time.Time // when the answer in use was asked for
+	answer *discovered
 }
 
 // freshKinds is the age up to which an answer that a kind does not exist is
 // believed.
 const freshKinds = 2 * time.Second
 
-func (k *kinds) ServerGroupsAndResources() ([]*metav1.APIGroup, []*metav1.APIResourceList, error) {
-	k.mu.Lock()
-	if k.asked.IsZero() {
-		k.asked = time.Now()
+// kindMapping is one version in which a kind is served.
+type kindMapping struct {
+	resource   schema.GroupVersionResource
+	kind       schema.GroupVersionKind
+	namespaced bool
+}
+
+func (m kindMapping) rest() *meta.RESTMapping {
+	scope := meta.RESTScopeRoot
+	if m.namespaced {
+		scope = meta.RESTScopeNamespace
 	}
-	k.mu.Unlock()
-	groups, resources, err := k.CachedDiscoveryInterface.ServerGroupsAndResources()
-	var failed *discovery.ErrGroupDiscoveryFailed
+	return &meta.RESTMapping{Resource: m.resource, GroupVersionKind: m.kind, Scope: scope}
+}
+
+// find returns the mapping of a kind; an empty version asks for the preferred
+// one.
+func (k *kinds) find(gk schema.GroupKind, version string) (*meta.RESTMapping, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.mute = nil
-	if errors.As(err, &failed) {
-		k.mute = failed.Groups
+	if known, ok := builtInKinds[gk]; ok && !k.unsure && (version == "" || version == known.kind.Version) {
+		return known.rest(), nil
 	}
-	return groups, resources, err
+	m, err := k.ask(gk, version)
+	if meta.IsNoMatchError(err) && time.Since(k.asked) > freshKinds {
+		k.answer = nil
+		m, err = k.ask(gk, version)
+	}
+	return m, err
 }
 
-// Invalidate forgets all answers.
-func (k *kinds) Invalidate() {
-	k.mu.Lock()
-	k.asked = time.Now()
-	k.mu.Unlock()
-	k.CachedDiscoveryInterface.Invalidate()
-}
-
-// stale reports whether it is worth to ask again for a kind.
-func (k *kinds) stale() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return time.Since(k.asked) > freshKinds
-}
-
-// unknown returns why nothing is known about the kinds of a group, nil when
-// the server answered for it.
-func (k *kinds) unknown(group string) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for gv, err := range k.mute {
-		if gv.Group == group {
-			return fmt.Errorf("the cluster cannot say which kinds the API group %s has: %w", group, err)
+// ask finds a kind in what the server says.
+func (k *kinds) ask(gk schema.GroupKind, version string) (*meta.RESTMapping, error) {
+	if k.answer == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), readPatience+k.timeout)
+		defer cancel()
+		asked := time.Now()
+		answer, err := discover(ctx, k.rest)
+		if err != nil {
+			return nil, err
+		}
+		k.answer, k.asked = answer, asked
+	}
+	for _, m := range k.answer.kinds[gk] {
+		if version == "" || version == m.kind.Version {
+			return m.rest(), nil
 		}
 	}
-	return nil
+	if err := k.answer.unknown(gk.Group); err != nil {
+		return nil, err
+	}
+	no := &meta.NoKindMatchError{GroupKind: gk}
+	if version != "" {
+		no.SearchedVersions = []string{version}
+	}
+	return nil, no
+}
+
+// forget makes the next question for a kind of others one to the server.
+func (k *kinds) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.answer = nil
+}
+
+// refute tells that the server does not have a path which it should have. From
+// then on nothing is taken for known.
+func (k *kinds) refute() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.answer, k.unsure = nil, true
+}
+
+// refuted reports whether the server was found to differ from what is known.
+func (k *kinds) refuted() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.unsure
 }
 
 // mapping finds the resource of a kind; an empty version asks for the server's
 // preferred one. A kind the server does not know is a NoMatch error, after it
 // was asked again if its answer was old.
 func (c *cluster) mapping(gk schema.GroupKind, version string) (*meta.RESTMapping, error) {
-	var versions []string
-	if version != "" {
-		versions = append(versions, version)
-	}
-	m, err := c.mapper.RESTMapping(gk, versions...)
-	if meta.IsNoMatchError(err) && c.kinds.stale() {
-		c.mapper.Reset()
-		m, err = c.mapper.RESTMapping(gk, versions...)
-	}
-	if meta.IsNoMatchError(err) {
-		if unknown := c.kinds.unknown(gk.Group); unknown != nil {
-			return nil, unknown
-		}
-	}
-	return m, err
+	return c.kinds.find(gk, version)
 }
 
 // isPathGone reports that the server has no such path: not that an object is
@@ -101,12 +125,44 @@ func isPathGone(err error) bool {
 }
 
 // follow makes a request again after the kinds were looked up anew, when its
-// path is gone: what the server said before may not hold any more.
+// path is gone: what was known before may not hold any more.
 func (c *cluster) follow(f func() error) error {
 	err := f()
 	if isPathGone(err) {
-		c.mapper.Reset()
+		c.kinds.refute()
 		err = f()
 	}
 	return err
+}
+
+// builtInKinds are the kinds of Kubernetes in the versions that every server
+// since 1.23 prefers.
+var builtInKinds = known{}.
+	group("", "v1", "ConfigMap configmaps", "Secret secrets", "Service services", "ServiceAccount serviceaccounts",
+		"PersistentVolumeClaim persistentvolumeclaims", "Pod pods", "Endpoints endpoints", "LimitRange limitranges", "ResourceQuota resourcequotas",
+		"-Namespace namespaces", "-PersistentVolume persistentvolumes").
+	group("apps", "v1", "Deployment deployments", "StatefulSet statefulsets", "DaemonSet daemonsets", "ReplicaSet replicasets", "ControllerRevision controllerrevisions").
+	group("batch", "v1", "Job jobs", "CronJob cronjobs").
+	group("autoscaling", "v2", "HorizontalPodAutoscaler horizontalpodautoscalers").
+	group("policy", "v1", "PodDisruptionBudget poddisruptionbudgets").
+	group("networking.k8s.io", "v1", "Ingress ingresses", "NetworkPolicy networkpolicies", "-IngressClass ingressclasses").
+	group("rbac.authorization.k8s.io", "v1", "Role roles", "RoleBinding rolebindings", "-ClusterRole clusterroles", "-ClusterRoleBinding clusterrolebindings").
+	group("storage.k8s.io", "v1", "-StorageClass storageclasses").
+	group("scheduling.k8s.io", "v1", "-PriorityClass priorityclasses").
+	group("apiextensions.k8s.io", "v1", "-CustomResourceDefinition customresourcedefinitions").
+	group("admissionregistration.k8s.io", "v1", "-MutatingWebhookConfiguration mutatingwebhookconfigurations", "-ValidatingWebhookConfiguration validatingwebhookconfigurations")
+
+// known is a table of kinds.
+type known map[schema.GroupKind]kindMapping
+
+// group adds kinds of a group, each with its resource; a dash stands before
+// those that are in no namespace.
+func (k known) group(group, version string, kinds ...string) known {
+	for _, text := range kinds {
+		text, clusterWide := strings.CutPrefix(text, "-")
+		kind, resource, _ := strings.Cut(text, " ")
+		gv := schema.GroupVersion{Group: group, Version: version}
+		k[schema.GroupKind{Group: group, Kind: kind}] = kindMapping{gv.WithResource(resource), gv.WithKind(kind), !clusterWide}
+	}
+	return k
 }

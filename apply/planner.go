@@ -18,7 +18,11 @@ import (
 func (e *Engine) Plan(ctx context.Context, target Target) (_ *Plan, err error) {
 	defer e.cluster.redact.leaving(&err)
 	e.cluster.redact.learn(target.Objects...)
+	before := e.cluster.kinds.refuted()
 	plan, err := e.plan(ctx, target)
+	if !before && e.cluster.kinds.refuted() {
+		plan, err = e.plan(ctx, target) // the first one took kinds to be served that are not
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -336,7 +340,7 @@ func (p *planner) observe(ctx context.Context) error {
 		list, err := p.engine.cluster.listMetadata(ctx, todo[i].resource, todo[i].namespace, labelled(p.engine.stack.selector()))
 		lists[i] = list
 		if apierrors.IsNotFound(err) { // its kind went, or moved to another version: what is on record is read one by one
-			p.engine.cluster.mapper.Reset()
+			p.engine.cluster.kinds.refute()
 			return nil
 		}
 		if err != nil {

@@ -10,7 +10,6 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
 // Limits of what is read of the logs of containers that ended in a bad way.
@@ -25,7 +24,7 @@ const (
 // once, beside the wait that asks for them. What cannot be read is not shown.
 type podLogs struct {
 	ctx    context.Context
-	core   corev1.CoreV1Interface
+	core   *coreClient
 	wake   func() // called when lines came
 	redact *redactor
 
@@ -74,7 +73,7 @@ func (l *podLogs) read(namespace, pod, container string, previous bool) []string
 	ctx, cancel := context.WithTimeout(l.ctx, logTimeout)
 	defer cancel()
 	lines, bytes := int64(logLines), int64(logBytes)
-	stream, err := l.core.Pods(namespace).GetLogs(pod, &v1.PodLogOptions{
+	stream, err := l.core.Log(namespace, pod, &v1.PodLogOptions{
 		Container: container, Previous: previous, TailLines: &lines, LimitBytes: &bytes,
 	}).Stream(ctx)
 	if err != nil {

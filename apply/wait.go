@@ -30,7 +30,7 @@ func (x *execution) awaitKinds(ctx context.Context, changes []*Change) error {
 		keys[i] = c.Object
 	}
 	err := x.await(ctx, keys, verdict)
-	x.engine.cluster.mapper.Reset()
+	x.engine.cluster.kinds.forget()
 	return err
 }
 

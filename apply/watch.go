@@ -10,8 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -20,7 +21,7 @@ type view struct {
 	engine  *Engine
 	ctx     context.Context // that the watches end with
 	changed chan struct{}   // receives after a change; never blocks a watch
-	stores  map[viewPlace]cache.SharedIndexInformer
+	stores  map[viewPlace]cache.SharedInformer
 
 	cancel map[viewPlace]context.CancelFunc
 
@@ -45,7 +46,7 @@ var (
 // newView returns a view of nothing yet. Its watches end with ctx.
 func (e *Engine) newView(ctx context.Context) *view {
 	return &view{
-		engine: e, ctx: ctx, changed: make(chan struct{}, 1), stores: map[viewPlace]cache.SharedIndexInformer{},
+		engine: e, ctx: ctx, changed: make(chan struct{}, 1), stores: map[viewPlace]cache.SharedInformer{},
 		ended: map[ObjectKey]*unstructured.Unstructured{}, optional: map[viewPlace]bool{}, moved: map[viewPlace]bool{},
 		cancel: map[viewPlace]context.CancelFunc{},
 	}
@@ -75,8 +76,17 @@ func (v *view) watch(place viewPlace) error {
 		return err
 	}
 	watchSeconds := int64(watchLife / time.Second)
-	informer := dynamicinformer.NewFilteredDynamicInformer(e.cluster.dynamic, m.Resource, place.namespace, 0, cache.Indexers{},
-		func(o *metav1.ListOptions) { o.LabelSelector, o.TimeoutSeconds = e.stack.selector(), &watchSeconds }).Informer()
+	resource := e.cluster.dynamic.Resource(m.Resource).Namespace(place.namespace)
+	informer := cache.NewSharedInformer(cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector, o.TimeoutSeconds = e.stack.selector(), &watchSeconds
+			return resource.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector, o.TimeoutSeconds = e.stack.selector(), &watchSeconds
+			return resource.Watch(ctx, o)
+		},
+	}, e.cluster.dynamic), &unstructured.Unstructured{}, 0)
 	// These fail only on an informer that runs already.
 	_ = informer.SetTransform(withoutManagedFields)
 	_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { v.failed(place, err) })
@@ -104,7 +114,7 @@ func (v *view) follow() error {
 	v.moved = map[viewPlace]bool{}
 	v.mu.Unlock()
 	for place := range moved {
-		v.engine.cluster.mapper.Reset()
+		v.engine.cluster.kinds.refute()
 		v.cancel[place]()
 		if err := v.watch(place); meta.IsNoMatchError(err) {
 			delete(v.stores, place)

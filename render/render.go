@@ -27,6 +27,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	runtimeschema "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"stackctl.dev/stackctl/schema"
 )
@@ -65,8 +66,9 @@ type Options struct {
 	// Namespace is required: the one of the stack after flags, environment,
 	// file and context had their say.
 	Namespace string
-	// Secret reads a value that is not in the description. Without it the
-	// Secrets have no data, which is enough to look at them.
+	// Secret reads a value that is not in the description; it is called from
+	// several goroutines. Without it the Secrets have no data, which is enough
+	// to look at them.
 	Secret func(schema.SecretValue) ([]byte, error)
 }
 
@@ -103,16 +105,22 @@ func Render(s *schema.Stack, opts Options) (Objects, error) {
 	for i := range objects {
 		origins[i] = s.Manifests[i].Pos
 	}
-	var errs schema.Errors
-	for _, app := range s.Apps {
-		c := &scope{stack: s, app: app, options: opts}
-		own, err := c.emit()
-		if err != nil {
-			return nil, err
+	scopes, emitted := make([]scope, len(s.Apps)), make([]Objects, len(s.Apps))
+	failed := make([]error, len(s.Apps))
+	concurrently(len(s.Apps), func(i int) {
+		c := &scopes[i]
+		*c = scope{stack: s, app: s.Apps[i], options: opts}
+		if emitted[i], failed[i] = c.emit(); failed[i] == nil {
+			c.patch(emitted[i])
 		}
-		c.patch(own)
-		objects, errs = append(objects, own...), append(errs, c.errs...)
-		for range own {
+	})
+	var errs schema.Errors
+	for i, app := range s.Apps {
+		if failed[i] != nil {
+			return nil, failed[i]
+		}
+		objects, errs = append(objects, emitted[i]...), append(errs, scopes[i].errs...)
+		for range emitted[i] {
 			origins = append(origins, app.Pos)
 		}
 	}
@@ -141,10 +149,14 @@ func (c *scope) emit() (Objects, error) {
 // twice reports objects that would be one in the cluster.
 func twice(objects Objects, origins []schema.Pos) schema.Errors {
 	var errs schema.Errors
-	seen := make(map[string]schema.Pos)
+	type place struct {
+		kind            runtimeschema.GroupKind
+		namespace, name string
+	}
+	seen := make(map[place]schema.Pos, len(objects))
 	for i, object := range objects {
 		gvk := object.GroupVersionKind()
-		key := gvk.Kind + "." + gvk.Group + "/" + object.GetNamespace() + "/" + object.GetName()
+		key := place{gvk.GroupKind(), object.GetNamespace(), object.GetName()}
 		if first, ok := seen[key]; ok {
 			errs = append(errs, schema.Error{
 				Pos: origins[i], Msg: fmt.Sprintf("the %s %s is in the stack twice", gvk.Kind, object.GetName()),

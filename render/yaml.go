@@ -8,7 +8,7 @@ import (
 	"io"
 	"maps"
 	"math"
-	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,18 +24,40 @@ import (
 // another type is quoted, so all of them read the same. A text that is no
 // valid UTF-8 is an error, since YAML cannot hold it.
 func (o Objects) WriteYAML(w io.Writer) error {
-	out := bufio.NewWriter(w)
-	for i, object := range o {
-		if i > 0 {
-			out.WriteString("---\n")
+	const together = 64 // documents of one text, which bounds what is held
+	texts := make([]bytes.Buffer, runtime.GOMAXPROCS(0))
+	failed := make([]error, len(texts))
+	for begin := 0; begin < len(o); begin += together * len(texts) {
+		concurrently(len(texts), func(i int) {
+			from := min(begin+i*together, len(o))
+			texts[i].Reset()
+			failed[i] = o[from:min(from+together, len(o))].writeYAML(&texts[i], from > 0)
+		})
+		for i := range texts {
+			if _, err := w.Write(texts[i].Bytes()); err != nil {
+				return err
+			}
+			if failed[i] != nil {
+				return failed[i]
+			}
 		}
-		y := &yamlWriter{out: out}
+	}
+	return nil
+}
+
+// writeYAML writes the documents; continued says that others stand before them.
+func (o Objects) writeYAML(text *bytes.Buffer, continued bool) error {
+	y := &yamlWriter{out: bufio.NewWriter(text)}
+	for i, object := range o {
+		if continued || i > 0 {
+			y.out.WriteString("---\n")
+		}
 		y.value(shown(object), 0, false)
 		if y.err != nil {
 			return fmt.Errorf("write %s/%s as YAML: %w", object.GetKind(), object.GetName(), y.err)
 		}
 	}
-	return out.Flush()
+	return y.out.Flush()
 }
 
 // hidden stands for a value of a Secret.
@@ -125,6 +147,7 @@ type yamlWriter struct {
 	// if it is set, is called before each end of a line, which belongs there.
 	place   []any
 	endLine func(place []any)
+	keys    []string // of the maps the writer is in
 }
 
 // newline ends a line.
@@ -135,11 +158,17 @@ func (y *yamlWriter) newline() {
 	y.out.WriteByte('\n')
 }
 
-// at writes a part of the object with the place of the writer in it.
-func (y *yamlWriter) at(step any, write func()) {
-	y.place = append(y.place, step)
-	write()
-	y.place = y.place[:len(y.place)-1]
+// enter goes on to a part of the object, whose place somebody may ask for.
+func enter[T string | int](y *yamlWriter, step T) {
+	if y.endLine != nil {
+		y.place = append(y.place, step)
+	}
+}
+
+func (y *yamlWriter) leave() {
+	if y.endLine != nil {
+		y.place = y.place[:len(y.place)-1]
+	}
 }
 
 func (y *yamlWriter) fail(format string, args ...any) {
@@ -168,7 +197,13 @@ func (y *yamlWriter) mapping(value map[string]any, indent int, inline bool) {
 		y.newline()
 		return
 	}
-	for i, key := range slices.Sorted(maps.Keys(value)) {
+	outer := len(y.keys)
+	for key := range value {
+		y.keys = append(y.keys, key)
+	}
+	slices.Sort(y.keys[outer:])
+	for i := range len(value) {
+		key := y.keys[outer+i] // those of the maps inside come and go behind it
 		if i > 0 || !inline {
 			y.spaces(indent)
 		}
@@ -178,8 +213,11 @@ func (y *yamlWriter) mapping(value map[string]any, indent int, inline bool) {
 		}
 		y.out.WriteString(text)
 		y.out.WriteByte(':')
-		y.at(key, func() { y.nested(value[key], indent+2) })
+		enter(y, key)
+		y.nested(value[key], indent+2)
+		y.leave()
 	}
+	y.keys = y.keys[:outer]
 }
 
 func (y *yamlWriter) list(value []any, indent int) {
@@ -191,15 +229,15 @@ func (y *yamlWriter) list(value []any, indent int) {
 	for i, item := range value {
 		y.spaces(indent)
 		y.out.WriteByte('-')
-		y.at(i, func() {
-			if list, ok := item.([]any); ok && len(list) > 0 {
-				y.newline()
-				y.list(list, indent+2)
-				return
-			}
+		enter(y, i)
+		if list, ok := item.([]any); ok && len(list) > 0 {
+			y.newline()
+			y.list(list, indent+2)
+		} else {
 			y.out.WriteByte(' ')
 			y.value(item, indent+2, true)
-		})
+		}
+		y.leave()
 	}
 }
 
@@ -259,9 +297,25 @@ func (y *yamlWriter) float(value float64) string {
 	return text
 }
 
-// plain is a text that looks like nothing else: it begins with a letter or a
-// slash, and a colon in it is not at its end.
-var plain = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./@-]*(:[A-Za-z0-9_./@-]+)*$`)
+// isPlain reports whether a text looks like nothing else: it begins with a
+// letter or a slash, and a colon in it is neither at its end nor beside another.
+// As a regular expression: [A-Za-z/][A-Za-z0-9_./@-]*(:[A-Za-z0-9_./@-]+)*
+func isPlain(text string) bool {
+	colon := true // a part between colons begins
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '/':
+			colon = false
+		case i > 0 && ('0' <= c && c <= '9' || c == '_' || c == '.' || c == '@' || c == '-'):
+			colon = false
+		case c == ':' && !colon:
+			colon = true
+		default:
+			return false
+		}
+	}
+	return !colon
+}
 
 // words are the texts that some parser reads as a boolean, null or a number.
 var words = map[string]bool{
@@ -269,13 +323,16 @@ var words = map[string]bool{
 	"true": true, "false": true, "null": true, "nan": true, "inf": true,
 }
 
+// isWord reports whether a text is one of the words, in any letter case.
+func isWord(text string) bool { return len(text) <= len("false") && words[strings.ToLower(text)] }
+
 // text writes a text, quoted unless it is plain beyond doubt.
 func (y *yamlWriter) text(text string) string {
+	if isPlain(text) && !isWord(text) {
+		return text
+	}
 	if !utf8.ValidString(text) {
 		y.fail("the text %q is not valid UTF-8", text)
-	}
-	if plain.MatchString(text) && !words[strings.ToLower(text)] {
-		return text
 	}
 	var out strings.Builder
 	out.WriteByte('"')

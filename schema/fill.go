@@ -14,11 +14,11 @@ func fill(tree *node) {
 	if apps == nil {
 		return
 	}
-	for _, app := range apps.fields {
-		if app.kind == mapKind {
+	concurrently(len(apps.names), func(i int) {
+		if app := apps.fields[apps.names[i]]; app.kind == mapKind {
 			fillApp(app, language().defaults)
 		}
-	}
+	})
 }
 
 func fillApp(app, defaults *node) {

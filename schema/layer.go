@@ -126,14 +126,23 @@ func inForce(root *node, environment string) *node {
 		theirs = &node{kind: mapKind}
 	}
 	laid := &node{kind: mapKind, pos: apps.pos, key: apps.key, bad: apps.bad}
-	for _, name := range slices.Concat(apps.names, theirs.names) {
-		if laid.fields[name] != nil {
-			continue
+	names := slices.Clone(apps.names)
+	for _, name := range theirs.names {
+		if apps.fields[name] == nil {
+			names = append(names, name)
 		}
-		app := layered(s.child("apps").elem, fragment, apps.fields[name], theirs.fields[name])
-		if app != nil {
-			app.restore(theirs.fields[name], theirDefaults)
-			laid.set(name, app.copy()) // a default of the stack is one node under many apps
+	}
+	whole := make([]*node, len(names))
+	shape := s.child("apps").elem
+	concurrently(len(names), func(i int) {
+		if app := layered(shape, fragment, apps.fields[names[i]], theirs.fields[names[i]]); app != nil {
+			app.restore(theirs.fields[names[i]], theirDefaults)
+			whole[i] = app.copy() // a default of the stack is one node under many apps
+		}
+	})
+	for i, name := range names {
+		if whole[i] != nil {
+			laid.set(name, whole[i])
 		}
 	}
 	out.set("apps", laid)

@@ -40,6 +40,7 @@ package schema
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -246,20 +247,22 @@ func (s *Stack) decode(root *node) error {
 	if apps == nil {
 		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(apps.fields)) {
-		n := apps.fields[name]
-		if n.kind != mapKind || n.bad {
-			continue // already reported
-		}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(apps.fields)), func(name string) bool {
+		return apps.fields[name].kind != mapKind || apps.fields[name].bad // already reported
+	})
+	s.Apps = make([]*App, len(names))
+	failed := make([]error, len(names))
+	concurrently(len(names), func(i int) {
 		app := &App{}
-		if err := decode(n, reflect.ValueOf(app).Elem()); err != nil {
-			return fmt.Errorf("read the app %s: %w", name, err)
+		if err := decode(apps.fields[names[i]], reflect.ValueOf(app).Elem()); err != nil {
+			failed[i] = fmt.Errorf("read the app %s: %w", names[i], err)
+			return
 		}
-		app.Name = name
+		app.Name = names[i]
 		app.settle()
-		s.Apps = append(s.Apps, app)
-	}
-	return nil
+		s.Apps[i] = app
+	})
+	return errors.Join(failed...)
 }
 
 // PosOf returns where a field was written, such as PosOf("apps", "web",

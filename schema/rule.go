@@ -141,9 +141,12 @@ func (r *review) hasMeaning(field string) bool {
 // rules applies every rule to every app, and those between apps.
 func (s *Stack) rules() []Error {
 	var errs []Error
-	for _, app := range s.Apps {
-		r := &review{stack: s, app: app}
-		r.all()
+	reviews := make([]review, len(s.Apps))
+	concurrently(len(s.Apps), func(i int) {
+		reviews[i] = review{stack: s, app: s.Apps[i]}
+		reviews[i].all()
+	})
+	for _, r := range reviews {
 		errs = append(errs, r.errs...)
 	}
 	// A default of the stack is wrong once, however many apps lie over it.

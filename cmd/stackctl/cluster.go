@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/klog/v2"
 
 	"stackctl.dev/stackctl/apply"
@@ -37,32 +37,40 @@ func quiet() {
 
 // clusterFlags choose a cluster and a namespace, as kubectl's do. Nothing is
 // read before [clusterFlags.connect].
-type clusterFlags struct{ *genericclioptions.ConfigFlags }
+type clusterFlags struct {
+	kubeconfig, context, namespace string
+	cluster, user                  string
+	as                             string
+	asGroup                        []string
+}
 
 func (f *clusterFlags) set(c *cobra.Command) {
-	all := genericclioptions.NewConfigFlags(true)
-	f.ConfigFlags = &genericclioptions.ConfigFlags{
-		KubeConfig: all.KubeConfig, Context: all.Context, Namespace: all.Namespace,
-		ClusterName: all.ClusterName, AuthInfoName: all.AuthInfoName,
-		Impersonate: all.Impersonate, ImpersonateGroup: all.ImpersonateGroup,
-	}
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	f.AddFlags(flags)
-	for name, usage := range map[string]string{
-		"kubeconfig": "path of the kubeconfig `FILE`",
-		"context":    "`NAME` of the kubeconfig context",
-		"cluster":    "`NAME` of the kubeconfig cluster",
-		"user":       "`NAME` of the kubeconfig user",
-		"namespace":  "`NAME` of the stack's namespace; else the file's, else the context's",
-		"as":         "`USER` to act as",
-		"as-group":   "`GROUP` to act as; may be repeated",
-	} {
-		flags.Lookup(name).Usage = usage
-	}
+	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "path of the kubeconfig `FILE`")
+	flags.StringVar(&f.context, "context", "", "`NAME` of the kubeconfig context")
+	flags.StringVar(&f.cluster, "cluster", "", "`NAME` of the kubeconfig cluster")
+	flags.StringVar(&f.user, "user", "", "`NAME` of the kubeconfig user")
+	flags.StringVarP(&f.namespace, "namespace", "n", "", "`NAME` of the stack's namespace; else the file's, else the context's")
+	flags.StringVar(&f.as, "as", "", "`USER` to act as")
+	flags.StringArrayVar(&f.asGroup, "as-group", nil, "`GROUP` to act as; may be repeated")
 	setGroup(flags, clusterGroup)
 	c.Flags().AddFlagSet(flags)
 	completeFlag(c, "context", f.completeContext)
 	completeFlag(c, "namespace", cobra.NoFileCompletions)
+}
+
+// loader returns the configuration of clients that the kubeconfig and the flags
+// stand for; it is read when it is asked something.
+func (f *clusterFlags) loader() clientcmd.ClientConfig {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = f.kubeconfig
+	rules.DefaultClientConfig = &clientcmd.DefaultClientConfig // by which it knows that nothing is configured
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{
+		ClusterDefaults: clientcmd.ClusterDefaults,
+		CurrentContext:  f.context,
+		Context:         api.Context{Cluster: f.cluster, AuthInfo: f.user, Namespace: f.namespace},
+		AuthInfo:        api.AuthInfo{Impersonate: f.as, ImpersonateGroups: f.asGroup},
+	})
 }
 
 // connection is a cluster as the kubeconfig and the flags name it. Having one
@@ -75,14 +83,14 @@ type connection struct {
 
 // connect reads the kubeconfig.
 func (f *clusterFlags) connect() (*connection, error) {
-	loader := f.ToRawKubeConfigLoader()
+	loader := f.loader()
 	raw, err := loader.RawConfig()
 	if err != nil {
 		return nil, &clusterError{msg: "read the kubeconfig: " + err.Error(), err: err}
 	}
 	name := raw.CurrentContext
-	if *f.Context != "" {
-		name = *f.Context
+	if f.context != "" {
+		name = f.context
 	}
 	if len(raw.Clusters) == 0 && len(raw.Contexts) == 0 {
 		if os.Getenv("KUBERNETES_SERVICE_HOST") == "" {
@@ -109,8 +117,8 @@ func (f *clusterFlags) connect() (*connection, error) {
 
 func (f *clusterFlags) noKubeconfig(access clientcmd.ConfigAccess) error {
 	var looked []string
-	if *f.KubeConfig != "" {
-		looked = []string{*f.KubeConfig}
+	if f.kubeconfig != "" {
+		looked = []string{f.kubeconfig}
 	} else {
 		looked = access.GetLoadingPrecedence()
 	}

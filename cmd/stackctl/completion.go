@@ -69,7 +69,7 @@ const noFiles = cobra.ShellCompDirectiveNoFileComp
 
 // completeContext offers the contexts of the kubeconfig.
 func (f *clusterFlags) completeContext(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
-	raw, err := f.ToRawKubeConfigLoader().RawConfig()
+	raw, err := f.loader().RawConfig()
 	if err != nil {
 		return nil, noFiles
 	}

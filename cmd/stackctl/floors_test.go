@@ -32,7 +32,6 @@ var floors = []struct {
 		module + "render":          "apply is floor 0: it applies objects, wherever they come from",
 		module + "cmd":             "apply is floor 0: commands build on it",
 		"cuelang.org/":             "apply is floor 0: it applies objects, wherever they come from",
-		"k8s.io/cli-runtime":       "it belongs to the command: an engine with it has twice the dependencies, cobra among them",
 		"github.com/spf13/cobra":   "only cmd/stackctl parses flags",
 		"sigs.k8s.io/kustomize":    "objects come rendered",
 		"github.com/google/go-cmp": "it is meant for tests only",
@@ -40,7 +39,6 @@ var floors = []struct {
 	{"render", map[string]string{
 		module + "apply":           "rendering is pure: it knows no cluster, and an object is the same whoever applies it",
 		module + "cmd":             "render is floor 1: commands build on it",
-		"k8s.io/cli-runtime":       "it belongs to the command",
 		"github.com/spf13/cobra":   "only cmd/stackctl parses flags",
 		"github.com/google/go-cmp": "it is meant for tests only",
 	}},
@@ -48,9 +46,16 @@ var floors = []struct {
 		module + "render":           "ui writes plans and errors, which apply and schema define",
 		module + "cmd/stackctl":     "ui is floor 1: commands build on it",
 		module + "cmd/internal/git": "ui asks nothing of its surroundings",
-		"k8s.io/cli-runtime":        "it belongs to the command",
 		"github.com/spf13/cobra":    "only cmd/stackctl parses flags",
 		"github.com/google/go-cmp":  "it is meant for tests only",
+	}},
+	{"cmd/stackctl", map[string]string{
+		"k8s.io/cli-runtime":                "its flags are seven lines of clientcmd, and it links kustomize, kyaml and the cached discovery",
+		"k8s.io/client-go/kubernetes/typed": "the typed clients link and register every kind: apply/client.go has those that are used",
+		"k8s.io/client-go/informers":        "they link the typed clients of all kinds",
+		"k8s.io/client-go/discovery/cached": "apply/kinds.go asks only for what it does not know",
+		"github.com/google/go-cmp":          "it is meant for tests only",
+		"github.com/rogpeppe/":              "it is meant for tests only",
 	}},
 	{"apply/torture", map[string]string{
 		module + "schema":        "torture knows the program by its command line alone, as a user does",
@@ -83,6 +88,20 @@ func TestFloors(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// mostPackages is how many packages the program may link; each is time at the
+// start of every command, and memory. A new dependency that is worth its weight
+// raises it.
+const mostPackages = 640
+
+// TestWeight counts the packages that are linked into the program.
+func TestWeight(t *testing.T) {
+	n := len(dependencies(t, "-deps", module+"cmd/stackctl"))
+	t.Logf("%d packages", n)
+	if n > mostPackages || n < mostPackages/2 {
+		t.Errorf("stackctl links %d packages, want at most %d (and more than half of that, or the test counts something else)", n, mostPackages)
 	}
 }
 

@@ -22,7 +22,7 @@
 //	t  apply/torture     breaks the built program in campaigns, and judges what is left
 //
 // schema and apply import nothing of ours, render imports schema, ui imports
-// schema and apply for their types, and cli-runtime and cobra stay in this
+// schema and apply for their types, and cobra stays in this
 // package.
 //
 // # How to add
@@ -51,4 +51,7 @@ package main
 
 import "os"
 
-func main() { os.Exit(run(newEnv())) }
+func main() {
+	collectLate()
+	os.Exit(run(newEnv()))
+}

@@ -104,7 +104,7 @@ func runApplyPlan(ctx context.Context, e *env, c *cobra.Command, o applyOptions,
 	var all []*session
 	saved := map[*session]*apply.SavedPlan{}
 	for _, plan := range file.Plans {
-		if ns := *o.Namespace; ns != "" && ns != plan.Stack().Namespace {
+		if ns := o.namespace; ns != "" && ns != plan.Stack().Namespace {
 			return &usageError{msg: fmt.Sprintf("the plan in %s is for stack %s in namespace %s, not in %s", name, plan.Stack().Name, plan.Stack().Namespace, ns), hint: "a plan knows its namespace: leave -n out"}
 		}
 		s, err := newSession(conn, plan.Stack(), nil)

@@ -217,12 +217,12 @@ func (o *renderOptions) collision(a, b *schema.Stack, namespace string) error {
 // nobody names one is a kubeconfig looked at, and having none is no error.
 func (f *clusterFlags) namespaceOf(s *schema.Stack) (string, error) {
 	switch {
-	case *f.Namespace != "":
-		return *f.Namespace, nil
+	case f.namespace != "":
+		return f.namespace, nil
 	case s.Namespace != "":
 		return s.Namespace, nil
 	}
-	namespace, _, err := f.ToRawKubeConfigLoader().Namespace()
+	namespace, _, err := f.loader().Namespace()
 	if err != nil {
 		return "", &clusterError{msg: "read the kubeconfig: " + err.Error(), err: err, hint: "name the namespace with -n, and no kubeconfig is read"}
 	}

@@ -157,7 +157,7 @@ func open(conn *connection, flags *clusterFlags, specs []*schema.Stack) ([]*sess
 	var all []*session
 	for _, spec := range specs {
 		namespace := conn.namespace
-		if *flags.Namespace == "" && spec.Namespace != "" {
+		if flags.namespace == "" && spec.Namespace != "" {
 			namespace = spec.Namespace
 		}
 		s, err := newSession(conn, apply.Stack{Namespace: namespace, Name: spec.Name}, spec)

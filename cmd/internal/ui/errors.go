@@ -32,7 +32,7 @@ type hinter interface{ Hint() string }
 // WriteError writes an error and the ways out of it. Lower case, no full stop,
 // one fact a line: what is wrong, where, and as a hint the next command.
 func WriteError(w io.Writer, err error, c ErrorContext) {
-	t := errorText{NewPrinter(w, c.Options), c}
+	t := errorText{NewPrinter(w, c.Options), c, map[string][]string{}}
 	var (
 		invalid  schema.Errors
 		conflict *apply.ConflictError
@@ -81,7 +81,7 @@ func WriteError(w io.Writer, err error, c ErrorContext) {
 
 // WriteWarnings writes what is legal in a description and will hurt.
 func WriteWarnings(w io.Writer, warnings []schema.Error, c ErrorContext) {
-	t := errorText{NewPrinter(w, c.Options), c}
+	t := errorText{NewPrinter(w, c.Options), c, map[string][]string{}}
 	for _, one := range warnings {
 		t.positioned(one, "warning: ")
 	}
@@ -89,7 +89,8 @@ func WriteWarnings(w io.Writer, warnings []schema.Error, c ErrorContext) {
 
 type errorText struct {
 	*Printer
-	c ErrorContext
+	c     ErrorContext
+	files map[string][]string // the lines of those that were asked for
 }
 
 func (p *Printer) label() styled { return styled{red, "error:"} }
@@ -153,8 +154,8 @@ func (t errorText) snippet(pos schema.Pos) {
 	if t.c.Source == nil || !pos.IsValid() {
 		return
 	}
-	line, ok := sourceLine(t.c.Source(pos.File), pos.Line)
-	if !ok || strings.TrimSpace(line) == "" || secretLine.MatchString(line) {
+	line := t.sourceLine(pos)
+	if strings.TrimSpace(line) == "" || secretLine.MatchString(line) {
 		return
 	}
 	t.printf("%6d | %s\n", pos.Line, CleanLines(line))
@@ -164,14 +165,18 @@ func (t errorText) snippet(pos schema.Pos) {
 	}
 }
 
-// sourceLine returns line n of a text, counted from 1.
-func sourceLine(source []byte, n int) (string, bool) {
-	for line := range strings.Lines(string(source)) {
-		if n--; n == 0 {
-			return strings.TrimRight(line, "\r\n"), true
-		}
+// sourceLine returns a line of the user's file, "" when there is none. A file is
+// read once, however many lines of it are shown.
+func (t errorText) sourceLine(pos schema.Pos) string {
+	lines, known := t.files[pos.File]
+	if !known {
+		lines = strings.SplitAfter(string(t.c.Source(pos.File)), "\n")
+		t.files[pos.File] = lines
 	}
-	return "", false
+	if pos.Line > len(lines) {
+		return ""
+	}
+	return strings.TrimRight(lines[pos.Line-1], "\r\n")
 }
 
 func (t errorText) locked(e *apply.LockedError) {

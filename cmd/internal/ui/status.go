@@ -10,7 +10,7 @@ import (
 
 // WriteStatus writes how a stack is doing.
 func WriteStatus(w io.Writer, s *apply.Status, context string, c ErrorContext) error {
-	t := errorText{NewPrinter(w, c.Options), c}
+	t := errorText{NewPrinter(w, c.Options), c, map[string][]string{}}
 	t.printf("stack %s in namespace %s, context %s\n", styled{bold, s.Stack.Name}, styled{bold, s.Stack.Namespace}, context)
 	if r := s.Revision; r != nil {
 		t.printf("revision %d: %s %s ago by %s", r.Revision, revisionStatus(*r), Age(t.o.Now, r.CreatedAt), orNone(r.Author))
