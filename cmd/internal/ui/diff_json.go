@@ -25,11 +25,19 @@ type diffDocument struct {
 	Empty   bool         `json:"empty"`
 	Drift   int          `json:"driftFrom,omitempty"`
 	Only    string       `json:"only,omitempty"`
-	*Sides
+	From    *Side        `json:"from,omitempty"`
+	To      *Side        `json:"to,omitempty"`
 }
 
 func diffJSON(w io.Writer, d Diff, _ Options) error {
-	return WriteJSON(w, diffDocument{DiffAPIVersion, "Diff", d.Plan, d.Context, d.Plan.Counts(), d.Empty(), d.Drift, d.Only, d.Sides})
+	document := diffDocument{
+		APIVersion: DiffAPIVersion, Kind: "Diff", Plan: d.Plan, Context: d.Context,
+		Counts: d.Plan.Counts(), Empty: d.Empty(), Drift: d.Drift, Only: d.Only,
+	}
+	if d.Sides != nil {
+		document.From, document.To = &d.Sides.From, &d.Sides.To
+	}
+	return WriteJSON(w, document)
 }
 
 // WriteJSON writes v as indented JSON, with everything escaped that a terminal

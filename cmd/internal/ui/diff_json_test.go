@@ -44,6 +44,13 @@ func TestDiffJSONIsDocumented(t *testing.T) {
 	}
 	diffs := recordedDiffs(t)
 	diffs["everything"] = hostileDiff("pwned")
+	between := diffs["image"]
+	between.Only = "intent"
+	between.Sides = &Sides{
+		From: Side{Source: "git:main", Commit: "0123456789abcdef", Namespace: "shop"},
+		To:   Side{Source: "stack.yaml", Commit: "fedcba9876543210", Namespace: "shop"},
+	}
+	diffs["between two descriptions"] = between
 	seen := map[string]bool{}
 	for name, d := range diffs {
 		var out bytes.Buffer
