@@ -147,11 +147,6 @@ func (change *Change) yield() error {
 	return nil
 }
 
-// yields reports whether some field is left to others.
-func (change *Change) yields() bool {
-	return slices.ContainsFunc(change.Conflicts, func(c Conflict) bool { return c.Resolution == ResolutionYielded })
-}
-
 // noteUnused warns of consents that nothing in the plan asks for: most likely
 // they were mistyped.
 func (p *planner) noteUnused() {

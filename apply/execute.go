@@ -84,6 +84,7 @@ type execution struct {
 	patience  time.Duration        // what is left of the time to wait for health
 	seen      map[ObjectKey]Health // last told of
 	told      map[ObjectKey][]Need // that an object is held back for
+	retired   []*Change            // autoscalers that were deleted ahead of the rest
 
 	mu     sync.Mutex // guards what the workers of a stage report
 	result *Result

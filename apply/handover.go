@@ -2,7 +2,9 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -101,6 +103,38 @@ func Scales(o *unstructured.Unstructured, workload ObjectKey) bool {
 	kind, _, _ := unstructured.NestedString(o.Object, "spec", "scaleTargetRef", "kind")
 	name, _, _ := unstructured.NestedString(o.Object, "spec", "scaleTargetRef", "name")
 	return o.GetKind() == "HorizontalPodAutoscaler" && o.GetNamespace() == workload.Namespace && kind == workload.Kind && name == workload.Name
+}
+
+// retireScalers deletes the autoscalers that leave the stack and whose workload
+// is about to get a number of its own, as the exception to the rule that what
+// leaves goes when all is healthy: until then they would set theirs again.
+func (x *execution) retireScalers(ctx context.Context, workloads []*Change) error {
+	if !x.run.Wait {
+		return nil // then nothing is deleted
+	}
+	leaving := map[ObjectKey]*unstructured.Unstructured{}
+	for _, o := range x.plan.base.Objects {
+		leaving[keyOf(o)] = o
+	}
+	var scalers []*Change
+	for i := range x.plan.Changes {
+		c := &x.plan.Changes[i]
+		o := leaving[c.Object]
+		scales := func(w *Change) bool {
+			_, set, _ := unstructured.NestedFieldNoCopy(w.send.Object, "spec", "replicas")
+			return set && Scales(o, w.Object)
+		}
+		if c.Action == ActionDelete && o != nil && slices.ContainsFunc(workloads, scales) {
+			scalers = append(scalers, c)
+		}
+	}
+	err := errors.Join(x.deleteAll(ctx, scalers)...)
+	for _, c := range scalers {
+		if err == nil && c.Action == ActionDelete {
+			x.retired = append(x.retired, c)
+		}
+	}
+	return err
 }
 
 // takeBack ends a hand-over without a word: the number that our own second

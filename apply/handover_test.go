@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,6 +96,11 @@ func TestReplicasAreHandedOverToAnAutoscaler(t *testing.T) {
 	s.refused(p)
 	s.applyWith(apply.Consent{Take: fields(t, "spec.replicas")}, s.deployment("web", "web:v1", 4, ""))
 	s.want("replicas", s.kubectl("get", "deployment/web", "-o", "jsonpath={.spec.replicas}"), "4")
+	// The autoscaler goes first, or it would set its number again.
+	writes := s.written()
+	if gone := slices.Index(writes, "delete horizontalpodautoscalers/web"); gone < 0 || !slices.Contains(writes[gone:], "patch deployments/web") {
+		t.Errorf("the autoscaler goes too late: %v", writes)
+	}
 }
 
 // TestReplicasOfNobodyAreTakenBack: as long as nobody decided, the number that

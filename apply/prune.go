@@ -30,11 +30,12 @@ func (e *LeftoverError) Unwrap() error { return e.Err }
 func (x *execution) prune(ctx context.Context) error {
 	var victims []*Change
 	for i := range x.plan.Changes {
-		if c := &x.plan.Changes[i]; c.Action == ActionDelete {
+		if c := &x.plan.Changes[i]; c.Action == ActionDelete && !slices.Contains(x.retired, c) {
 			victims = append(victims, c)
 		}
 	}
-	if len(victims) == 0 {
+	deleted := slices.Clone(x.retired)
+	if len(victims)+len(deleted) == 0 {
 		return nil
 	}
 	if x.plan.Verb != VerbDelete && !x.run.Wait {
@@ -45,7 +46,6 @@ func (x *execution) prune(ctx context.Context) error {
 		return err
 	}
 	x.run.send(Pruning{Count: len(victims)})
-	var deleted []*Change
 	var failures []error
 	for len(victims) > 0 { // they come sorted, one stage after the other
 		n := 1

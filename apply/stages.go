@@ -20,6 +20,11 @@ func (x *execution) applyStages(ctx context.Context) error {
 		if len(todo) == 0 {
 			continue
 		}
+		if s == stageWorkloads {
+			if err := x.retireScalers(ctx, todo); err != nil {
+				return err
+			}
+		}
 		if err := x.applyStage(ctx, todo); err != nil {
 			return err
 		}

@@ -206,10 +206,17 @@ func (s *story) want(what, got, want string) {
 // writes counts the requests of this story's engine that changed something.
 func (s *story) writes() int {
 	s.Helper()
-	n := 0
+	return len(s.written())
+}
+
+// written are the requests of this story's engine that changed something, in
+// their order, as "patch deployments/web".
+func (s *story) written() (all []string) {
+	s.Helper()
 	for _, line := range s.plane.Requests(s, `"story/`+s.stack.Namespace+`"`) {
 		var e struct {
 			Verb, UserAgent, RequestURI, Stage string
+			ObjectRef                          struct{ Resource, Name string }
 		}
 		if json.Unmarshal([]byte(line), &e) != nil || e.Stage != "ResponseComplete" || e.UserAgent != "story/"+s.stack.Namespace {
 			continue
@@ -217,11 +224,11 @@ func (s *story) writes() int {
 		switch e.Verb {
 		case "create", "update", "patch", "delete":
 			if !strings.Contains(e.RequestURI, "dryRun=All") {
-				n++
+				all = append(all, e.Verb+" "+e.ObjectRef.Resource+"/"+e.ObjectRef.Name)
 			}
 		}
 	}
-	return n
+	return all
 }
 
 // faulty is a transport that lets n requests through and then fails all, as
