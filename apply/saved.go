@@ -107,12 +107,9 @@ type DescribedFile struct {
 // Save returns a plan as it can be kept: with all that is needed to carry out
 // exactly that plan in the same state of the same cluster, and without a secret
 // value. allowPrune is the consent of [Run.AllowPrune].
-func (e *Engine) Save(ctx context.Context, plan *Plan, from Description, allowPrune int, made Made) (*SavedPlan, error) {
-	saved, err := e.save(ctx, plan, from, allowPrune, made)
-	if err != nil {
-		return nil, e.cluster.redact.error(err)
-	}
-	return saved, nil
+func (e *Engine) Save(ctx context.Context, plan *Plan, from Description, allowPrune int, made Made) (_ *SavedPlan, err error) {
+	defer e.cluster.redact.leaving(&err)
+	return e.save(ctx, plan, from, allowPrune, made)
 }
 
 func (e *Engine) save(ctx context.Context, plan *Plan, from Description, allowPrune int, made Made) (*SavedPlan, error) {
@@ -310,10 +307,11 @@ type Sources struct {
 // Restore returns the plan that was saved, ready for [Engine.Apply]. A
 // [StalePlanError] says that it no longer is what would happen, and why. It only
 // reads (and sends dry-runs).
-func (e *Engine) Restore(ctx context.Context, saved *SavedPlan, from Sources) (*Plan, error) {
+func (e *Engine) Restore(ctx context.Context, saved *SavedPlan, from Sources) (_ *Plan, err error) {
+	defer e.cluster.redact.leaving(&err)
 	plan, err := e.restore(ctx, saved, from)
 	if err != nil {
-		return nil, e.cluster.redact.error(err)
+		return nil, err
 	}
 	e.cluster.redact.plan(plan)
 	return plan, nil
