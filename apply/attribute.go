@@ -61,7 +61,7 @@ func (a *attribution) change(c *Change) {
 		c.Label, c.Spec = a.object(c)
 	case c.Action == ActionDelete:
 		c.Label = LabelYou
-		if _, wanted := a.before[c.Object]; wanted && a.sameDescription() && !c.Spare {
+		if _, wanted := a.before[c.Object]; wanted && a.onlyTool() && !c.Spare {
 			c.Label = LabelDefault
 		}
 	case c.Action == ActionUpdate && len(c.Fields) == 0:
@@ -81,7 +81,7 @@ func (a *attribution) object(c *Change) (Label, *SpecPlace) {
 		if !slices.ContainsFunc(c.Fields, func(f FieldChange) bool { return f.Label != LabelDefault }) {
 			return LabelDefault, spec
 		}
-	case !wanted && a.sameDescription():
+	case !wanted && a.onlyTool():
 		return LabelDefault, spec
 	}
 	return LabelYou, spec
@@ -221,7 +221,7 @@ func (a *attribution) intent(key ObjectKey, path string) (Label, *SpecPlace) {
 	if ok && place.File != "" {
 		spec = &place
 	}
-	if written || a.base.Revision == 0 || a.wrote(key, path) {
+	if written || a.base.Revision == 0 || !a.otherTool() || a.wrote(key, path) {
 		return LabelYou, spec
 	}
 	return LabelDefault, spec
@@ -233,9 +233,6 @@ func (a *attribution) wrote(key ObjectKey, path string) bool {
 	if a.sameDescription() {
 		return false
 	}
-	if a.target.Tool == a.base.Tool {
-		return true
-	}
 	origin := a.earlier()
 	if origin == nil {
 		return true // it changed, and there is no telling how
@@ -243,6 +240,13 @@ func (a *attribution) wrote(key ObjectKey, path string) bool {
 	_, written, _ := origin(key, path)
 	return written
 }
+
+// onlyTool reports that nothing but the version of stackctl is known to be
+// another: what differs is its doing. With the same version it is that of a
+// manifest, a file or a variable that the description names.
+func (a *attribution) onlyTool() bool { return a.otherTool() && a.sameDescription() }
+
+func (a *attribution) otherTool() bool { return a.target.Tool != a.base.Tool }
 
 func (a *attribution) sameDescription() bool {
 	return a.target.Origin != nil && a.base.Revision != 0 && a.target.Environment == a.base.Environment && bytes.Equal(a.target.Source, a.base.Source)

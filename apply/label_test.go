@@ -123,21 +123,28 @@ func TestLabelsOfObjects(t *testing.T) {
 		had    bool // by the newest readable revision
 		sent   bool
 		source string // the record has "one"
+		same   bool   // the version of stackctl is
 		want   Label
 	}{
-		{"the description has it now", Change{Action: ActionCreate, send: o}, false, false, "two", LabelYou},
-		{"this stackctl makes it of the same description", Change{Action: ActionCreate, send: o}, false, false, "one", LabelDefault},
-		{"a run that failed did not get to it", Change{Action: ActionCreate, send: o}, true, false, "one", LabelYou},
-		{"it was there, and somebody deleted it", Change{Action: ActionCreate, send: o}, true, true, "two", LabelDrift},
-		{"the description has it no longer", Change{Action: ActionDelete}, true, true, "two", LabelYou},
-		{"this stackctl no longer makes it", Change{Action: ActionDelete}, true, true, "one", LabelDefault},
-		{"nothing needs it any more", Change{Action: ActionDelete, Spare: true}, true, true, "one", LabelYou},
-		{"somebody took a field and gave it back", Change{Action: ActionUpdate, OwnershipOnly: true, send: o}, true, true, "one", LabelDrift},
-		{"the description sets a field that somebody had set so", Change{Action: ActionUpdate, OwnershipOnly: true, send: other}, true, true, "two", LabelYou},
-		{"it is somebody's", Change{Action: ActionUpdate, send: o, Conflicts: []Conflict{{Object: key, Manager: "no stack"}}}, false, false, "two", LabelYou},
-		{"nothing differs", Change{Action: ActionUnchanged, send: o}, true, true, "one", ""},
+		{"the description has it now", Change{Action: ActionCreate, send: o}, false, false, "two", false, LabelYou},
+		{"this stackctl makes it of the same description", Change{Action: ActionCreate, send: o}, false, false, "one", false, LabelDefault},
+		{"a run that failed did not get to it", Change{Action: ActionCreate, send: o}, true, false, "one", false, LabelYou},
+		{"it was there, and somebody deleted it", Change{Action: ActionCreate, send: o}, true, true, "two", false, LabelDrift},
+		{"the description has it no longer", Change{Action: ActionDelete}, true, true, "two", false, LabelYou},
+		{"this stackctl no longer makes it", Change{Action: ActionDelete}, true, true, "one", false, LabelDefault},
+		{"a manifest that the description names has it now", Change{Action: ActionCreate, send: o}, false, false, "one", true, LabelYou},
+		{"a manifest that the description names has it no longer", Change{Action: ActionDelete}, true, true, "one", true, LabelYou},
+		{"nothing needs it any more", Change{Action: ActionDelete, Spare: true}, true, true, "one", false, LabelYou},
+		{"somebody took a field and gave it back", Change{Action: ActionUpdate, OwnershipOnly: true, send: o}, true, true, "one", false, LabelDrift},
+		{"the description sets a field that somebody had set so", Change{Action: ActionUpdate, OwnershipOnly: true, send: other}, true, true, "two", false, LabelYou},
+		{"it is somebody's", Change{Action: ActionUpdate, send: o, Conflicts: []Conflict{{Object: key, Manager: "no stack"}}}, false, false, "two", false, LabelYou},
+		{"nothing differs", Change{Action: ActionUnchanged, send: o}, true, true, "one", false, ""},
 	} {
-		rev := &Revision{Summary: Summary{Revision: 1}, Source: []byte("one"), sent: map[ObjectKey]sentFact{}}
+		rev := &Revision{Summary: Summary{Revision: 1, Tool: "v1"}, Source: []byte("one"), sent: map[ObjectKey]sentFact{}}
+		tool := "v2"
+		if c.same {
+			tool = "v1"
+		}
 		if c.had {
 			rev.Objects = append(rev.Objects, o)
 		}
@@ -145,7 +152,7 @@ func TestLabelsOfObjects(t *testing.T) {
 			rev.sent[key] = sentFact{Digest: keyed(random, canonical(o.Object))}
 		}
 		c.change.Object = key
-		p := &planner{engine: &Engine{}, base: rev, target: Target{Source: []byte(c.source), Origin: origin}, plan: &Plan{key: random, Changes: []Change{c.change}}}
+		p := &planner{engine: &Engine{}, base: rev, target: Target{Source: []byte(c.source), Tool: tool, Origin: origin}, plan: &Plan{key: random, Changes: []Change{c.change}}}
 		p.attribute()
 		got := p.plan.Changes[0]
 		if got.Label != c.want {

@@ -45,7 +45,9 @@ func (x *execution) prune(ctx context.Context) error {
 	if err := failpoint("before-prune"); err != nil {
 		return err
 	}
-	x.run.send(Pruning{Count: len(victims)})
+	if len(victims) > 0 {
+		x.run.send(Pruning{Count: len(victims)})
+	}
 	var failures []error
 	for len(victims) > 0 { // they come sorted, one stage after the other
 		n := 1

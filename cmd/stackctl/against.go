@@ -164,10 +164,14 @@ func (c *comparison) only() string {
 	return c.environment
 }
 
-// environments are those of both sides; the description itself where there are
-// none.
+// environments are those of both sides, and the description without one, which
+// can be applied as well. A directory of manifests has that only where there are
+// none: the objects of all environments are in it.
 func (c *comparison) environments(ctx context.Context, base *schema.Stack) ([]string, error) {
 	names := slices.Clone(base.Environments)
+	if c.past != nil || len(names) == 0 {
+		names = append(names, "")
+	}
 	if c.past != nil {
 		was, err := c.past.load(ctx, "")
 		if err != nil {
@@ -177,9 +181,7 @@ func (c *comparison) environments(ctx context.Context, base *schema.Stack) ([]st
 			names = append(names, was.Environments...)
 		}
 	}
-	if slices.Sort(names); len(names) == 0 {
-		return []string{""}, nil
-	}
+	slices.Sort(names)
 	return slices.Compact(names), nil
 }
 

@@ -50,7 +50,7 @@ func (f *clusterFlags) set(c *cobra.Command) {
 	flags.StringVar(&f.context, "context", "", "`NAME` of the kubeconfig context")
 	flags.StringVar(&f.cluster, "cluster", "", "`NAME` of the kubeconfig cluster")
 	flags.StringVar(&f.user, "user", "", "`NAME` of the kubeconfig user")
-	flags.StringVarP(&f.namespace, "namespace", "n", "", "`NAME` of the stack's namespace; else the file's, else the context's")
+	flags.VarP((*namespaceName)(&f.namespace), "namespace", "n", "`NAME` of the stack's namespace; else the file's, else the context's")
 	flags.StringVar(&f.as, "as", "", "`USER` to act as")
 	flags.StringArrayVar(&f.asGroup, "as-group", nil, "`GROUP` to act as; may be repeated")
 	setGroup(flags, clusterGroup)

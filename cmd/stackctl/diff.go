@@ -129,7 +129,7 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 	var diffs []ui.Diff
 	var saved []*apply.SavedPlan
 	var worse []error
-	broken := &ui.PolicyError{}
+	broken, refused := &ui.PolicyError{}, false
 	for _, s := range all {
 		target, err := s.desired(ctx)
 		if err != nil {
@@ -150,6 +150,7 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 			}
 			saved = append(saved, one)
 		}
+		refused = refused || plan.Refusal() != nil
 		worse = append(worse, s.wrap(plan.FailOn(o.failOn...)))
 		hits, err := o.policy.hits(ctx, s.spec, s.stack.Namespace, target.Objects, plan)
 		if err != nil {
@@ -171,7 +172,7 @@ func runDiff(ctx context.Context, e *env, o diffOptions) error {
 		return broken
 	}
 	if o.out != "" {
-		if err := o.write(e, saved); err != nil {
+		if err := o.write(e, saved, refused); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"stackctl.dev/stackctl/apply"
 )
@@ -130,6 +132,20 @@ func (n *name) Set(v string) error {
 		return fmt.Errorf("must not be empty")
 	}
 	*n = name(v)
+	return nil
+}
+
+// namespaceName is the name of a namespace; empty for none, as kubectl has it.
+type namespaceName string
+
+func (n *namespaceName) String() string { return string(*n) }
+func (n *namespaceName) Type() string   { return "string" }
+
+func (n *namespaceName) Set(v string) error {
+	if wrong := validation.IsDNS1123Label(v); v != "" && len(wrong) > 0 {
+		return errors.New(wrong[0])
+	}
+	*n = namespaceName(v)
 	return nil
 }
 

@@ -28,9 +28,9 @@ func asApply(args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {
 		switch arg := args[i]; {
-		case arg == "--dry-run" || arg == "--exit-zero" || strings.HasPrefix(arg, "-o") && len(arg) > 2 || strings.HasPrefix(arg, "--output="):
-		case arg == "-o" || arg == "--output":
-			i++ // and the format
+		case arg == "--dry-run" || arg == "--exit-zero" || strings.HasPrefix(arg, "--only=") || strings.HasPrefix(arg, "-o") && len(arg) > 2 || strings.HasPrefix(arg, "--output="):
+		case arg == "-o" || arg == "--output" || arg == "--only":
+			i++ // and its value
 		case arg == "diff" && !slices.Contains(out, "apply"):
 			out = append(out, "apply")
 		default:

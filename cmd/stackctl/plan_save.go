@@ -76,14 +76,18 @@ func (f *saveFlags) save(ctx context.Context, e *env, s *session, plan *apply.Pl
 	return saved, s.wrap(err)
 }
 
-// write leaves plans in the file.
-func (f *saveFlags) write(e *env, plans []*apply.SavedPlan) error {
+// write leaves plans in the file. refused says that carrying them out will stop.
+func (f *saveFlags) write(e *env, plans []*apply.SavedPlan, refused bool) error {
 	text, err := apply.EncodePlans(plans)
 	if err != nil {
 		return err
 	}
 	if err := writePrivate(f.out, text); err != nil {
 		return err
+	}
+	if refused {
+		e.note(fmt.Sprintf("the plan is in %s, but cannot be carried out as it is: give the diff the consents that it asks for", f.out))
+		return nil
 	}
 	e.note(fmt.Sprintf("the plan is in %s; `stackctl apply %s` carries it out", f.out, quote(f.out)))
 	return nil

@@ -40,6 +40,7 @@ var rbacCases = []rbacCase{
 	{"diff, drift", []string{"drift", "shop"}, 1, false, resetToDrift},
 	{"apply (first)", []string{"apply", "-f", "a.yaml"}, 0, false, resetToNothing},
 	{"apply (first)", []string{"apply", "-f", "crash.yaml", "--timeout", "5s"}, 6, true, resetToNothing},
+	{"apply (first)", []string{"apply", "-f", "frozen-one.yaml"}, 0, true, resetToNothing}, // few objects are read one by one
 	{"apply, rollback", []string{"apply", "-f", "b.yaml"}, 0, false, resetToA},
 	{"apply, rollback", []string{"apply", "-f", "crash.yaml", "--timeout", "5s"}, 6, true, resetToA},
 	{"apply, rollback", []string{"apply", "-f", "b.yaml", "--adopt", "ConfigMap/fresh"}, 0, true, resetToForeign},
@@ -184,9 +185,12 @@ func TestPermissions(t *testing.T) {
 			})
 		}
 	})
+	if t.Failed() {
+		return // those that ended early used less
+	}
 	for _, p := range permissions {
 		for _, r := range p.rights() {
-			if !used[p.name][r.String()] && !t.Failed() {
+			if !used[p.name][r.String()] {
 				t.Errorf("%s: no command made use of: %s", p.name, r)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -394,13 +395,23 @@ func (w *rbacWorld) used(user string) map[string]bool {
 	all := map[string]bool{}
 	for _, line := range w.plane.Requests(w, `"`+w.namespace+`"`, `"`+user+`"`) {
 		var e struct {
-			Verb             string
+			Verb, RequestURI string
 			ImpersonatedUser struct{ Username string }
 			ObjectRef        struct{ Resource, Subresource, APIGroup, Namespace string }
+			ResponseStatus   struct{ Code int }
 		}
 		if json.Unmarshal([]byte(line), &e) == nil && e.ImpersonatedUser.Username == user && e.ObjectRef.Namespace == w.namespace && e.ObjectRef.Resource != "" && e.ObjectRef.Resource != "namespaces" {
 			resource := strings.TrimSuffix(e.ObjectRef.Resource+"/"+e.ObjectRef.Subresource, "/")
-			all[right{resource: schema.GroupResource{Group: e.ObjectRef.APIGroup, Resource: resource}, verb: e.Verb}.String()] = true
+			verbs := []string{e.Verb}
+			if e.Verb == "patch" && e.ResponseStatus.Code == http.StatusCreated {
+				verbs = append(verbs, "create") // an apply that makes an object needs both
+			}
+			if e.Verb == "watch" && strings.Contains(e.RequestURI, "sendInitialEvents=true") {
+				verbs = append(verbs, "list") // which it stands for, where a server can do that
+			}
+			for _, verb := range verbs {
+				all[right{resource: schema.GroupResource{Group: e.ObjectRef.APIGroup, Resource: resource}, verb: verb}.String()] = true
+			}
 		}
 	}
 	return all

@@ -41,6 +41,9 @@ as they are. Data in volumes and databases are not brought back.` + refLong + ex
   stackctl rollback recipes --to 1
   stackctl rollback recipes --to 1 -y --cause "v2 burns the cake"`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("to") && o.to == 0 {
+				return &usageError{msg: "--to 0: there is no revision 0", hint: "without --to it goes back to the last good one; `stackctl history` shows all"}
+			}
 			o.args = args
 			return runRollback(c.Context(), e, o)
 		},

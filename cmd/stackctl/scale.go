@@ -56,6 +56,9 @@ With it the namespace is the one of -n or the context.` + exitCodes(exitUsage, e
 	return c
 }
 
+// maxReplicas is the limit of replicas in a description.
+const maxReplicas = 10000
+
 // parse reads the arguments.
 func (o *scaleOptions) parse(args []string) error {
 	if len(args) != 2 {
@@ -70,6 +73,9 @@ func (o *scaleOptions) parse(args []string) error {
 	}
 	if err := o.n.Set(args[1]); err != nil {
 		return &usageError{msg: fmt.Sprintf("%q is no number of pods: %v", args[1], err)}
+	}
+	if o.n > maxReplicas {
+		return &usageError{msg: fmt.Sprintf("%s pods are too many: at most %d", args[1], maxReplicas)}
 	}
 	return nil
 }

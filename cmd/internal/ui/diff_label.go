@@ -30,9 +30,10 @@ func (p *Printer) whose(l apply.Label, spec *apply.SpecPlace, f apply.FieldChang
 }
 
 // tells reports whether a label says more than what the plan is for: what a
-// revision has otherwise is nobody's doing now.
-func (t *planText) tells(l apply.Label) bool {
-	return l != "" && (l != apply.LabelYou || t.plan.Verb == apply.VerbApply)
+// revision has otherwise is nobody's doing now, and between two descriptions all
+// is yours.
+func (t *planText) tells(l apply.Label, spec *apply.SpecPlace) bool {
+	return l != "" && (l != apply.LabelYou || t.plan.Verb == apply.VerbApply && (spec != nil || !t.between))
 }
 
 // fieldText returns the sign of a difference and what it says.
@@ -59,7 +60,7 @@ func ordinal(index any) string {
 func (t *planText) widest(fields []apply.FieldChange) int {
 	n := 0
 	for _, f := range fields {
-		if _, text := t.fieldText(f); t.tells(f.Label) && visible(Clean(text)) <= labelColumn {
+		if _, text := t.fieldText(f); t.tells(f.Label, f.Spec) && visible(Clean(text)) <= labelColumn {
 			n = max(n, visible(Clean(text)))
 		}
 	}
@@ -69,7 +70,7 @@ func (t *planText) widest(fields []apply.FieldChange) int {
 func (t *planText) field(f apply.FieldChange, width int) {
 	sign, text := t.fieldText(f)
 	t.printf("    %s %s", sign, text)
-	if t.tells(f.Label) {
+	if t.tells(f.Label, f.Spec) {
 		t.printf("%s  %s", strings.Repeat(" ", max(0, width-visible(Clean(text)))), t.whose(f.Label, f.Spec, f))
 	}
 	t.printf("\n")

@@ -24,7 +24,7 @@ func WritePlan(w io.Writer, d Diff, o Options) error {
 }
 
 func writePlan(w io.Writer, d Diff, o Options, full bool) error {
-	t := planText{Printer: NewPrinter(folded(w, o.Width), o), plan: d.Plan, full: full, conflicts: d.Conflicts, drift: d.Drift, only: d.Only}
+	t := planText{Printer: NewPrinter(folded(w, o.Width), o), plan: d.Plan, full: full, conflicts: d.Conflicts, drift: d.Drift, only: d.Only, between: d.Sides != nil}
 	if d.Sides != nil {
 		t.sides(*d.Sides)
 		return t.Err()
@@ -44,7 +44,8 @@ type planText struct {
 	plan      *apply.Plan
 	full      bool
 	conflicts ErrorContext
-	drift     int // the revision compared with; 0 for a plan to carry out
+	drift     int  // the revision compared with; 0 for a plan to carry out
+	between   bool // two descriptions are compared, and no cluster
 	only      string
 }
 
@@ -65,7 +66,7 @@ func (t *planText) header(context string) {
 func (t *planText) inSync() {
 	t.warnings()
 	for _, c := range t.plan.Changes {
-		if c.Action == apply.ActionUnchanged || c.Terminating {
+		if c.Action == apply.ActionUnchanged || c.Action == apply.ActionKeep || c.Terminating {
 			t.change(c)
 		}
 	}
@@ -163,7 +164,7 @@ func (t *planText) change(c apply.Change) {
 // heading writes the line that names an object.
 func (t *planText) heading(sign styled, name string, c apply.Change) {
 	t.printf("%s %s%s", sign, styled{bold, name}, t.remarks(c))
-	if t.tells(c.Label) && t.drift == 0 {
+	if t.tells(c.Label, c.Spec) && t.drift == 0 {
 		t.printf("  %s", t.whose(c.Label, c.Spec, apply.FieldChange{}))
 	}
 	t.printf("\n")

@@ -162,7 +162,7 @@ func (m Matrix) empty() bool {
 
 func matrixText(w io.Writer, m Matrix, o Options) error {
 	first := m.Columns[0]
-	t := planText{Printer: NewPrinter(w, o), plan: first.Plan, full: true}
+	t := planText{Printer: NewPrinter(w, o), plan: first.Plan, full: true, between: true}
 	t.printf("stack %s: %s → %s\n", styled{bold, first.Plan.Stack.Name}, styled{bold, first.Sides.From.Title()}, styled{bold, first.Sides.To.Title()})
 	titles, rows := m.titles(), m.rows()
 	for i, d := range m.Columns {
