@@ -63,8 +63,8 @@ out, and a directory with a subdirectory for an environment, as written by
 render --output-dir, has the objects of that environment there. No secret is
 read.
 
---all-environments does so for every environment in one table: + is new, ~
-changed, - gone, = alike.` + policyLong + exitCodes("1 there are differences", exitUsage, "3 the cluster failed, a policy is broken, or a consequence is one of --fail-on", exitUnknown, exitSignal),
+--all-environments does so for every environment, and for the file without one,
+in one table (text, json or markdown): + is new, ~ changed, - gone, = alike.` + policyLong + exitCodes("1 there are differences", exitUsage, "3 the cluster failed, a policy is broken, or a consequence is one of --fail-on", exitUnknown, exitSignal),
 		Example: `  stackctl diff -f examples/recipes/stack.yaml
   stackctl diff -f examples/recipes/stack.yaml -e dev
   stackctl diff -f examples/recipes/stack.yaml -o markdown --exit-zero

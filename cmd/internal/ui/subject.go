@@ -94,7 +94,7 @@ func notes(c apply.Change, plan *apply.Plan) []string {
 		all = append(all, "cannot be previewed: "+c.Unpreviewed)
 	}
 	if c.OwnershipOnly {
-		all = append(all, "ownership only: no value changes, the stack owns its fields again")
+		all = append(all, "ownership only: no value changes, only who owns a field")
 	}
 	if c.Adopted != "" {
 		all = append(all, "adopted: belongs to "+c.Adopted)
