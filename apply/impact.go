@@ -1,17 +1,24 @@
 package apply
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // addImpacts finds out what the changes of the plan do beyond their objects.
-func (p *planner) addImpacts() {
-	around := neighbours{wanted: p.objects, before: map[ObjectKey]*unstructured.Unstructured{}}
+func (p *planner) addImpacts(ctx context.Context) error {
+	scalers, err := p.scalers(ctx)
+	if err != nil {
+		return err
+	}
+	around := neighbours{wanted: p.objects, scalers: scalers, before: map[ObjectKey]*unstructured.Unstructured{}}
 	for _, o := range p.base.Objects {
 		around.before[keyOf(o)] = o
 	}
@@ -20,12 +27,42 @@ func (p *planner) addImpacts() {
 		c.Impacts = impactsOf(c, c.live, c.merged, around)
 		c.live, c.merged = nil, nil // were for this
 	}
+	return nil
+}
+
+// scalers reads the autoscalers beside the workloads that get another number of
+// pods, whoever made them, but for those that leave the stack. Of who may not
+// list them nothing is said.
+func (p *planner) scalers(ctx context.Context) (all []*unstructured.Unstructured, err error) {
+	leaving, namespaces := map[ObjectKey]bool{}, map[string]bool{}
+	for i := range p.plan.Changes {
+		c := &p.plan.Changes[i]
+		leaving[c.Object] = c.Action == ActionDelete
+		if isWorkload(c.Object) && c.Action == ActionUpdate && c.setsReplicas() {
+			namespaces[c.Object.Namespace] = true
+		}
+	}
+	for namespace := range namespaces {
+		place := viewPlace{schema.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}, namespace}
+		some, err := p.engine.cluster.list(ctx, place, "")
+		if err != nil && !apierrors.IsForbidden(err) {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return slices.DeleteFunc(all, func(o *unstructured.Unstructured) bool { return leaving[keyOf(o)] }), nil
+}
+
+// setsReplicas reports a change of the number of pods.
+func (c *Change) setsReplicas() bool {
+	return slices.ContainsFunc(c.Fields, func(f FieldChange) bool { return f.Path == "spec.replicas" })
 }
 
 // neighbours are the other objects of a plan.
 type neighbours struct {
-	wanted []*unstructured.Unstructured             // all that the stack is to consist of
-	before map[ObjectKey]*unstructured.Unstructured // what the newest readable revision wanted
+	wanted  []*unstructured.Unstructured             // all that the stack is to consist of
+	before  map[ObjectKey]*unstructured.Unstructured // what the newest readable revision wanted
+	scalers []*unstructured.Unstructured             // autoscalers in the cluster, of others too
 }
 
 // impactsOf returns the impacts of the plan of some kinds by object, and the
@@ -222,6 +259,9 @@ func (x *impacts) workload() {
 		return
 	}
 	if x.template {
+		if x.Object.Kind != "DaemonSet" {
+			running = min(running, replicas(x.after)) // one that goes is not replaced
+		}
 		x.restart(running)
 	}
 }
@@ -262,14 +302,13 @@ func (x *impacts) restart(running int) {
 // change sets.
 func (x *impacts) autoscaled() {
 	const field = "spec.replicas"
-	sets := slices.ContainsFunc(x.Fields, func(f FieldChange) bool { return f.Path == field })
 	for _, c := range x.Conflicts {
 		if c.Path == field && isAutoscaler(c.Manager) && c.Resolution != ResolutionYielded {
 			x.add(ImpactAutoscaler, field, "%s decides about the replicas, and sets them again", c.Manager)
 			return
 		}
 	}
-	if !sets {
+	if !x.setsReplicas() {
 		return
 	}
 	for _, f := range x.Fields {
@@ -278,7 +317,7 @@ func (x *impacts) autoscaled() {
 			return
 		}
 	}
-	for _, o := range x.around.wanted {
+	for _, o := range slices.Concat(x.around.wanted, x.around.scalers) {
 		if Scales(o, x.Object) {
 			x.add(ImpactAutoscaler, field, "%s decides about the replicas, and sets them again", o.GetKind()+"/"+o.GetName())
 			return
@@ -312,7 +351,7 @@ func (x *impacts) budget() {
 		n := replicas(o.Object)
 		switch {
 		case !isWorkload(keyOf(o)):
-		case x.after == nil && picks(x.before, "selector", o):
+		case x.after == nil && n > 1 && picks(x.before, "selector", o):
 			x.add(ImpactDisruption, "", "nothing keeps the pods of %s from being evicted all at once any more", o.GetKind()+"/"+o.GetName())
 		case x.after != nil && picks(x.after, "selector", o) && blocks(x.after, n) && !(x.before != nil && blocks(x.before, n)):
 			x.add(ImpactDisruption, "spec", "lets no pod of %s be evicted: a drain of its node waits", o.GetKind()+"/"+o.GetName())

@@ -97,6 +97,7 @@ func TestImpacts(t *testing.T) {
 		live   string
 		edit   []string
 		with   []string // other objects of the stack
+		beside []string // autoscalers of others
 		tune   func(*Change)
 		want   string
 	}{
@@ -110,6 +111,10 @@ func TestImpacts(t *testing.T) {
 		{reason: "a workload that goes", live: impactWorkload, want: "downtime 3 : its 3 pods stop"},
 		{reason: "an autoscaler of the stack decides about the replicas", live: impactWorkload, edit: []string{"replicas: 3, s", "replicas: 4, s"}, with: []string{impactScaler},
 			want: "autoscaler 0 spec.replicas: HorizontalPodAutoscaler/web decides about the replicas, and sets them again"},
+		{reason: "an autoscaler of others will", live: impactWorkload, edit: []string{"replicas: 3, s", "replicas: 4, s"}, beside: []string{impactScaler},
+			want: "autoscaler 0 spec.replicas: HorizontalPodAutoscaler/web decides about the replicas, and sets them again"},
+		{reason: "a pod that goes is not replaced", live: impactWorkload, edit: []string{"web:v1", "web:v2", "replicas: 3, s", "replicas: 1, s"},
+			want: `restart 1 spec.template.spec.containers[name="main"].image: 1 pod is replaced`},
 		{reason: "an autoscaler of others has set them", live: impactWorkload, edit: []string{"replicas: 3, s", "replicas: 4, s"},
 			tune: func(c *Change) { c.Fields[0].Manager = "kube-controller-manager (scale)" },
 			want: "autoscaler 0 spec.replicas: kube-controller-manager (scale) decides about the replicas, and sets them again"},
@@ -125,6 +130,7 @@ func TestImpacts(t *testing.T) {
 		{reason: "a budget that goes", live: impactBudget, with: []string{impactWorkload},
 			want: "disruption 0 : nothing keeps the pods of Deployment/web from being evicted all at once any more"},
 		{reason: "a budget that goes with its pods", live: impactBudget},
+		{reason: "a budget that goes where there is one pod", live: impactBudget, with: []string{strings.Replace(impactWorkload, "replicas: 3, s", "replicas: 1, s", 1)}},
 		{reason: "a StatefulSet replaces those above the partition", live: impactSet, edit: []string{"db:v1", "db:v2", "  replicas: 3", "  updateStrategy: {rollingUpdate: {partition: 1}}\n  replicas: 3"},
 			want: `restart 2 spec.template.spec.containers[name="main"].image: 2 pods are replaced`},
 		{reason: "OnDelete replaces none", live: impactSet, edit: []string{"db:v1", "db:v2", "  replicas: 3", "  updateStrategy: {type: OnDelete}\n  replicas: 3"}},
@@ -172,6 +178,9 @@ func TestImpacts(t *testing.T) {
 		around := neighbours{before: map[ObjectKey]*unstructured.Unstructured{}}
 		for _, text := range c.with {
 			around.wanted = append(around.wanted, fromYAML(t, text))
+		}
+		for _, text := range c.beside {
+			around.scalers = append(around.scalers, fromYAML(t, text))
 		}
 		if change.Action == ActionDelete { // of what goes, only the record is at hand
 			around.before[change.Object], live = live, nil

@@ -79,7 +79,9 @@ func (e *Engine) plan(ctx context.Context, target Target) (*Plan, error) {
 	}
 	sortChanges(p.plan.Changes)
 	p.attribute()
-	p.addImpacts()
+	if err := p.addImpacts(ctx); err != nil {
+		return nil, err
+	}
 	p.showLeaving()
 	p.noteUnused()
 	p.plan.base, p.plan.inventory = p.base, p.alive()-p.spares()
