@@ -107,7 +107,7 @@ func Render(s *schema.Stack, opts Options) (Objects, error) {
 	}
 	scopes, emitted := make([]scope, len(s.Apps)), make([]Objects, len(s.Apps))
 	failed := make([]error, len(s.Apps))
-	concurrently(len(s.Apps), func(i int) {
+	schema.Concurrently(len(s.Apps), func(i int) {
 		c := &scopes[i]
 		*c = scope{stack: s, app: s.Apps[i], options: opts}
 		if emitted[i], failed[i] = c.emit(); failed[i] == nil {

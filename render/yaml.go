@@ -17,6 +17,8 @@ import (
 
 	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"stackctl.dev/stackctl/schema"
 )
 
 // WriteYAML writes the objects as YAML documents separated by ---, keys
@@ -28,7 +30,7 @@ func (o Objects) WriteYAML(w io.Writer) error {
 	texts := make([]bytes.Buffer, runtime.GOMAXPROCS(0))
 	failed := make([]error, len(texts))
 	for begin := 0; begin < len(o); begin += together * len(texts) {
-		concurrently(len(texts), func(i int) {
+		schema.Concurrently(len(texts), func(i int) {
 			from := min(begin+i*together, len(o))
 			texts[i].Reset()
 			failed[i] = o[from:min(from+together, len(o))].writeYAML(&texts[i], from > 0)

@@ -6,9 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// concurrently calls f for every index below n on the processors there are, and
-// returns when all calls have. A panic of one is a panic of the caller's.
-func concurrently(n int, f func(int)) {
+// Concurrently calls f for every index below n on the processors there are, and
+// returns when all calls have. A panic of one is a panic of the caller's. What
+// works on a stack app by app, or on what comes of it, does so with this.
+func Concurrently(n int, f func(int)) {
 	workers := min(n, runtime.GOMAXPROCS(0))
 	if workers < 2 {
 		for i := range n {

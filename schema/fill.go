@@ -14,7 +14,7 @@ func fill(tree *node) {
 	if apps == nil {
 		return
 	}
-	concurrently(len(apps.names), func(i int) {
+	Concurrently(len(apps.names), func(i int) {
 		if app := apps.fields[apps.names[i]]; app.kind == mapKind {
 			fillApp(app, language().defaults)
 		}

@@ -134,7 +134,7 @@ func inForce(root *node, environment string) *node {
 	}
 	whole := make([]*node, len(names))
 	shape := s.child("apps").elem
-	concurrently(len(names), func(i int) {
+	Concurrently(len(names), func(i int) {
 		if app := layered(shape, fragment, apps.fields[names[i]], theirs.fields[names[i]]); app != nil {
 			app.restore(theirs.fields[names[i]], theirDefaults)
 			whole[i] = app.copy() // a default of the stack is one node under many apps

@@ -252,7 +252,7 @@ func (s *Stack) decode(root *node) error {
 	})
 	s.Apps = make([]*App, len(names))
 	failed := make([]error, len(names))
-	concurrently(len(names), func(i int) {
+	Concurrently(len(names), func(i int) {
 		app := &App{}
 		if err := decode(apps.fields[names[i]], reflect.ValueOf(app).Elem()); err != nil {
 			failed[i] = fmt.Errorf("read the app %s: %w", names[i], err)

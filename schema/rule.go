@@ -142,7 +142,7 @@ func (r *review) hasMeaning(field string) bool {
 func (s *Stack) rules() []Error {
 	var errs []Error
 	reviews := make([]review, len(s.Apps))
-	concurrently(len(s.Apps), func(i int) {
+	Concurrently(len(s.Apps), func(i int) {
 		reviews[i] = review{stack: s, app: s.Apps[i]}
 		reviews[i].all()
 	})
