@@ -183,6 +183,25 @@ func TestLostOutput(t *testing.T) {
 	}
 }
 
+// TestLostDifferences: half of a diff is not taken for the answer that there
+// are differences.
+func TestLostDifferences(t *testing.T) {
+	for _, c := range []struct {
+		reason string
+		err    error
+		want   int
+	}{
+		{"the reader had enough", syscall.EPIPE, 1},
+		{"the disk is full", syscall.ENOSPC, 3},
+	} {
+		e, _, stderr := testEnv("env", "diff", "-f", "../../examples/recipes/stack.yaml", "base", "dev")
+		e.stdout.w = failing{c.err}
+		if code := run(e); code != c.want {
+			t.Errorf("%s: exit code %d, want %d: %s", c.reason, code, c.want, stderr)
+		}
+	}
+}
+
 func TestOutputKeepsTheFirstError(t *testing.T) {
 	first := errors.New("first")
 	o := &output{w: failing{first}}
