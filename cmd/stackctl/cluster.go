@@ -25,7 +25,8 @@ import (
 )
 
 // quiet keeps the client libraries from writing to stderr by themselves: what
-// a user should know comes as an error or a warning of the plan.
+// a user should know comes as an error or a warning of the plan. It sets what is
+// the process's, so only main calls it: two runs in one process would race.
 func quiet() {
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)

@@ -53,5 +53,6 @@ import "os"
 
 func main() {
 	collectLate()
+	quiet()
 	os.Exit(run(newEnv()))
 }

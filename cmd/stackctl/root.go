@@ -119,7 +119,6 @@ func helpFlags(parent *cobra.Command) {
 
 // run runs a command line and returns its exit code.
 func run(e *env) int {
-	quiet()
 	ctx, stop := e.interruptible()
 	defer stop()
 	err := execute(ctx, newRoot(e))

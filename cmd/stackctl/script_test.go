@@ -16,6 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	quiet() // for the tests that run a command line in this process
 	testscript.Main(m, map[string]func(){"stackctl": main})
 }
 
