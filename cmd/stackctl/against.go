@@ -133,7 +133,7 @@ func (c *comparison) run(ctx context.Context) ([]ui.Diff, error) {
 	if err != nil {
 		return nil, err
 	}
-	ui.WriteWarnings(c.stderr, base.Warnings, c.errorContext(nil))
+	c.warnOf([]*schema.Stack{base})
 	if c.against.kind == "git" {
 		if c.past, err = openPast(c.against.name, base); err != nil {
 			return nil, err

@@ -185,6 +185,7 @@ func openFiles(ctx context.Context, e *env, files *fileFlags, cluster *clusterFl
 	if err != nil {
 		return nil, err
 	}
+	e.warnOf(specs)
 	conn, err := cluster.connect()
 	if err != nil {
 		return nil, err

@@ -82,6 +82,7 @@ func runRender(ctx context.Context, e *env, o renderOptions) error {
 	if err != nil {
 		return err
 	}
+	e.warnOf(stacks)
 	var families []*family
 	for i, s := range stacks {
 		f := &family{base: s, members: []*schema.Stack{s}}

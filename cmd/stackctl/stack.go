@@ -41,7 +41,9 @@ func (f *fileFlags) setEnvironment(c *cobra.Command) {
 	completeFlag(c, "env", f.completeEnvironment)
 }
 
-// load reads all descriptions; what is wrong with any of them is one error.
+// load reads all descriptions; what is wrong with any of them is one error. Their
+// warnings are for the commands that carry out or show what they describe, not
+// for those that look for the name of a stack: see [env.warnOf].
 func (f *fileFlags) load(ctx context.Context, e *env) ([]*schema.Stack, error) {
 	files := f.files
 	if len(files) == 0 {
@@ -62,13 +64,19 @@ func (f *fileFlags) load(ctx context.Context, e *env) ([]*schema.Stack, error) {
 			return nil, err
 		default:
 			stacks = append(stacks, stack)
-			ui.WriteWarnings(e.stderr, stack.Warnings, e.errorContext(nil))
 		}
 	}
 	if len(invalid) > 0 {
 		return nil, invalid
 	}
 	return stacks, nil
+}
+
+// warnOf says what is legal in descriptions and will hurt.
+func (e *env) warnOf(stacks []*schema.Stack) {
+	for _, stack := range stacks {
+		ui.WriteWarnings(e.stderr, stack.Warnings, e.errorContext(nil))
+	}
 }
 
 // twice refuses a file that is named more than once.
