@@ -115,6 +115,9 @@ func (d Diff) changes(s subject) []finding {
 		usual = levelWarning
 	}
 	for _, f := range s.Fields {
+		if slices.ContainsFunc(s.Conflicts, func(c apply.Conflict) bool { return c.Path == f.Path }) {
+			continue // a finding of its own says it
+		}
 		line := fieldSign(f.Op) + " " + shorten(fieldText(f, Value), 500)
 		whose := s.whose(f)
 		if whose != "" {
@@ -130,7 +133,7 @@ func (d Diff) changes(s subject) []finding {
 			add(usual, s.word, f.Path, place, line)
 		}
 	}
-	if len(groups) == 0 && s.sign != "!" {
+	if len(groups) == 0 && len(s.Conflicts) == 0 {
 		add(usual, s.word, "", s.Spec, labelText(s.Label, s.Spec))
 	}
 	return groups
