@@ -99,6 +99,9 @@ func (t *planText) changes() {
 	if t.drift > 0 {
 		t.printf("Drift: %d missing, %d changed, %d unknown to revision %d, %d as recorded\n", n.Created, n.Updated+t.conflicting(), n.Deleted, t.drift, n.Unchanged-t.conflicting())
 		t.hint("`stackctl apply` makes the cluster what your file says; `stackctl rollback --to " + Value(t.drift) + "` what was recorded")
+		if refused := t.plan.Refused(); len(refused) > 0 {
+			t.hint(fmt.Sprintf("both stop at what others own now (%s), unless --take or --yield names it", plural(len(refused), "field")))
+		}
 		return
 	}
 	t.conflictHelp()
