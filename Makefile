@@ -58,7 +58,7 @@ KUBECTL ?= kubectl
 # Rivals are those of helm, kustomize, cue and kubectl on the PATH; LARGE=1 adds 10,000 objects.
 bench: build local ## benchmarks, the comparison with others, and the growth chart (an hour; wants a quiet machine)
 	@mkdir -p testdata/bench
-	STACKCTL_CONTROL_PLANE=required go test -run '^$$' -bench . -benchmem -count 6 ./schema ./render ./apply | tee testdata/bench/go.txt
+	STACKCTL_CONTROL_PLANE=required go test -run '^$$' -bench . -benchmem -count 6 ./schema ./render ./apply ./cmd/internal/ui | tee testdata/bench/go.txt
 	go run ./bench -stackctl bin/stackctl -local bin/stackctl-local -kubectl $(KUBECTL) -runs $(BENCH_RUNS) $(if $(LARGE),-large) | tee testdata/bench/comparison.md
 	go run ./bench -stackctl bin/stackctl -runs $(BENCH_RUNS) -growth docs/growth.svg | tee testdata/bench/growth.txt
 

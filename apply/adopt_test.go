@@ -192,7 +192,7 @@ func TestFieldsOfOthersStayConflictsOfAnAdoption(t *testing.T) {
 // TestAnObjectOfAnotherStackIsAdoptedByNameOnly is the story of a renamed stack.
 func TestAnObjectOfAnotherStackIsAdoptedByNameOnly(t *testing.T) {
 	s := newStory(t)
-	old := &story{T: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "old"}}
+	old := &story{TB: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "old"}}
 	old.engine = old.newEngine(apply.Options{})
 	was := old.configMap("a", "1")
 	set(was, "gone", "data", "other")
@@ -267,7 +267,7 @@ func TestTwoStacksRaceForOneObject(t *testing.T) {
 		var errs [2]error
 		name := "raced-" + string(rune('a'+round))
 		for i := range stacks {
-			one := &story{T: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: name + string(rune('0'+i))}}
+			one := &story{TB: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: name + string(rune('0'+i))}}
 			one.engine = one.newEngine(apply.Options{})
 			o := one.configMap(name, one.stack.Name)
 			set(o, "1", "data", one.stack.Name)

@@ -197,7 +197,7 @@ func TestSecretsAreNamedByTheirContent(t *testing.T) {
 	}
 
 	// The same value has another name in another stack: no name can be guessed.
-	other := &story{T: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "other"}}
+	other := &story{TB: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "other"}}
 	other.engine = other.newEngine(apply.Options{})
 	if got := other.plan(other.login(first)).Changes[0].Object.Name; got == one {
 		t.Error("two stacks call the same value alike")

@@ -183,7 +183,7 @@ func TestObjectsOfOthersAreRefused(t *testing.T) {
 		t.Errorf("forcing fields took a whole object over: %v", err)
 	}
 
-	other := &story{T: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "other"}}
+	other := &story{TB: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "other"}}
 	other.engine = other.newEngine(apply.Options{})
 	other.apply(other.configMap("b", "1"))
 	p = s.plan(s.configMap("b", "2"))
@@ -258,7 +258,7 @@ func TestANewVersionOfAKindTakesNothingOver(t *testing.T) {
 	}
 	t.Cleanup(func() { s.plane.Kubectl(t, "delete", "crd", "backups."+group, "--wait=false") })
 	s.apply(crd(version("v1", "true")), backup("v1", "ours"))
-	theirs := &story{T: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "other"}}
+	theirs := &story{TB: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "other"}}
 	theirs.engine = theirs.newEngine(apply.Options{})
 	theirs.apply(theirs.object(`{"apiVersion":"` + group + `/v1","kind":"Backup","metadata":{"name":"theirs"}}`))
 

@@ -167,7 +167,7 @@ func TestAdoptedReplicasAreHandedOver(t *testing.T) {
 // over itself.
 func TestReplicasOfAnotherStackAreHandedOver(t *testing.T) {
 	s := newStory(t)
-	old := &story{T: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "old"}}
+	old := &story{TB: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: "old"}}
 	old.engine = old.newEngine(apply.Options{})
 	for _, before := range []string{"set", "handed-over"} {
 		old.apply(old.deployment(before, "web:v1", 3, ""))

@@ -46,7 +46,7 @@ func TestWhoOwnsWhatThen(t *testing.T) {
 	} {
 		// The stack sets 2. "differs": they set 4. "same": they set 2. In "left" and
 		// "shared" they set 4 and 2, and the stack says nothing any more.
-		one := &story{T: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: consent.name}}
+		one := &story{TB: t, plane: s.plane, stack: apply.Stack{Namespace: s.stack.Namespace, Name: consent.name}}
 		one.engine = one.newEngine(apply.Options{LeaseDuration: 30 * time.Second}) // many writes, and no crash
 		var before, after []*obj
 		for _, relation := range []string{"differs", "same", "left", "shared"} {

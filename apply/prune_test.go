@@ -101,7 +101,7 @@ func TestDecoysAreNotTouched(t *testing.T) {
 	s.plane.Kubectl(t, "-n", elsewhere, "create", "configmap", "decoy-labelled")
 	s.plane.Kubectl(t, append([]string{"-n", elsewhere, "label", "configmap", "decoy-labelled"}, strings.Split(labels, ",")...)...)
 	for _, other := range []apply.Stack{{Namespace: ns, Name: "other"}, {Namespace: elsewhere, Name: "shop"}} {
-		o := &story{T: t, plane: s.plane, stack: other}
+		o := &story{TB: t, plane: s.plane, stack: other}
 		o.engine = o.newEngine(apply.Options{})
 		o.apply(o.configMap("decoy-theirs", "1"), o.configMap("decoy-more", "1"))
 	}
@@ -418,7 +418,7 @@ func TestACopyOfTheLabelsIsNoProof(t *testing.T) {
 // parallel: the API server's list of kinds is everybody's.
 func TestAnAPIThatIsDownIsNotGone(t *testing.T) {
 	plane := applytest.Start(t)
-	s := &story{T: t, plane: plane, stack: apply.Stack{Namespace: plane.Namespace(t), Name: "shop"}}
+	s := &story{TB: t, plane: plane, stack: apply.Stack{Namespace: plane.Namespace(t), Name: "shop"}}
 	s.engine = s.newEngine(apply.Options{})
 	group := strings.ReplaceAll(s.stack.Namespace, "-", "") + ".example.org"
 	crd := s.object(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"backups.` + group + `"},"spec":{

@@ -21,7 +21,7 @@ import (
 
 // story is a stack in a namespace of the test plane.
 type story struct {
-	*testing.T
+	testing.TB
 	plane  *applytest.Plane
 	stack  apply.Stack
 	engine *apply.Engine
@@ -33,9 +33,9 @@ func newStory(t *testing.T) *story {
 }
 
 // newStoryOf is a story within a test that tells several.
-func newStoryOf(t *testing.T) *story {
+func newStoryOf(t testing.TB) *story {
 	plane := applytest.Start(t)
-	s := &story{T: t, plane: plane, stack: apply.Stack{Namespace: plane.Namespace(t), Name: "shop"}}
+	s := &story{TB: t, plane: plane, stack: apply.Stack{Namespace: plane.Namespace(t), Name: "shop"}}
 	s.engine = s.newEngine(apply.Options{})
 	return s
 }

@@ -296,9 +296,9 @@ func TestTamperedRecords(t *testing.T) {
 		{"no digest of the summary", func() { l.edit("annotate", v3Name, "stackctl.dev/summary-digest-") }},
 	} {
 		if !t.Run(c.what, func(t *testing.T) {
-			outer := l.T
-			defer func() { l.T = outer }()
-			l.T = t
+			outer := l.TB
+			defer func() { l.TB = outer }()
+			l.TB = t
 			c.do()
 			l.checkFound(c.what)
 			l.restore()

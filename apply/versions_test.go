@@ -163,7 +163,7 @@ func TestANamespaceOnItsWayOut(t *testing.T) {
 		t.Errorf("the stack's namespace: %v", err)
 	}
 	// Another stack has an object in it.
-	other := &story{T: t, plane: s.plane, stack: apply.Stack{Namespace: s.plane.Namespace(t), Name: "other"}}
+	other := &story{TB: t, plane: s.plane, stack: apply.Stack{Namespace: s.plane.Namespace(t), Name: "other"}}
 	other.engine = other.newEngine(apply.Options{})
 	o := other.configMap("a", "1")
 	o.SetNamespace(s.stack.Namespace)
