@@ -30,26 +30,26 @@ func (a admission) String() string {
 }
 
 var (
-	webhookFailed = regexp.MustCompile(`failed calling webhook "([^"]+)": ?`)
-	webhookDenied = regexp.MustCompile(`admission webhook "([^"]+)" (?:denied the request(?:: )?|attempted to )`)
-	webhookNoDry  = regexp.MustCompile(`admission webhook "([^"]+)" does not support dry run`)
-	policyDenied  = regexp.MustCompile(`(?:Validating|Mutating)AdmissionPolicy '([^']+)'(?: with binding '[^']*')? denied request: ?`)
-	aboutDryRun   = regexp.MustCompile(`(?i)\bdry[- ]?run`)
+	webhookFailed = pattern(`failed calling webhook "([^"]+)": ?`)
+	webhookDenied = pattern(`admission webhook "([^"]+)" (?:denied the request(?:: )?|attempted to )`)
+	webhookNoDry  = pattern(`admission webhook "([^"]+)" does not support dry run`)
+	policyDenied  = pattern(`(?:Validating|Mutating)AdmissionPolicy '([^']+)'(?: with binding '[^']*')? denied request: ?`)
+	aboutDryRun   = pattern(`(?i)\bdry[- ]?run`)
 )
 
 // admissionOf finds out who refused. Webhooks choose the code and the text of
 // a denial; one that speaks of dry runs is about them.
 func admissionOf(s *metav1.Status) admission {
 	switch {
-	case webhookNoDry.MatchString(s.Message):
-		return admission{Kind: "webhook", Name: webhookNoDry.FindStringSubmatch(s.Message)[1], Denied: true, DryRun: true}
-	case s.Code == http.StatusInternalServerError && webhookFailed.MatchString(s.Message):
-		return admission{Kind: "webhook", Name: webhookFailed.FindStringSubmatch(s.Message)[1]}
-	case webhookDenied.MatchString(s.Message):
-		at := webhookDenied.FindStringSubmatchIndex(s.Message)
-		return admission{Kind: "webhook", Name: s.Message[at[2]:at[3]], Denied: true, DryRun: aboutDryRun.MatchString(s.Message[at[1]:])}
-	case policyDenied.MatchString(s.Message):
-		return admission{Kind: "policy", Name: policyDenied.FindStringSubmatch(s.Message)[1], Denied: true}
+	case webhookNoDry().MatchString(s.Message):
+		return admission{Kind: "webhook", Name: webhookNoDry().FindStringSubmatch(s.Message)[1], Denied: true, DryRun: true}
+	case s.Code == http.StatusInternalServerError && webhookFailed().MatchString(s.Message):
+		return admission{Kind: "webhook", Name: webhookFailed().FindStringSubmatch(s.Message)[1]}
+	case webhookDenied().MatchString(s.Message):
+		at := webhookDenied().FindStringSubmatchIndex(s.Message)
+		return admission{Kind: "webhook", Name: s.Message[at[2]:at[3]], Denied: true, DryRun: aboutDryRun().MatchString(s.Message[at[1]:])}
+	case policyDenied().MatchString(s.Message):
+		return admission{Kind: "policy", Name: policyDenied().FindStringSubmatch(s.Message)[1], Denied: true}
 	}
 	return admission{}
 }
@@ -60,8 +60,8 @@ func (a admission) text(key ObjectKey, s *metav1.Status) string {
 		return a.String() + " (the text is withheld, it may hold secret values)"
 	}
 	why := s.Message
-	for _, begin := range []*regexp.Regexp{webhookFailed, webhookDenied, policyDenied} {
-		if at := begin.FindStringIndex(why); at != nil {
+	for _, begin := range []func() *regexp.Regexp{webhookFailed, webhookDenied, policyDenied} {
+		if at := begin().FindStringIndex(why); at != nil {
 			why = why[at[1]:]
 			break
 		}

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -54,7 +53,7 @@ func (c Conflict) Stops() bool { return c.Resolution == ResolutionNone }
 // conflictManager finds the manager in a cause's text:
 // conflict with "kubectl-edit" using apps/v1
 // conflict with "kube-controller-manager" with subresource "scale" using apps/v1 at 2026-…
-var conflictManager = regexp.MustCompile(`conflict with "([^"]*)"(?: with subresource "([^"]*)")?`)
+var conflictManager = pattern(`conflict with "([^"]*)"(?: with subresource "([^"]*)")?`)
 
 // conflictsOf turns the server's refusal to apply an object into conflicts as
 // data, with the values and times that its text does not tell.
@@ -67,7 +66,7 @@ func conflictsOf(sent *unstructured.Unstructured, err error, live *unstructured.
 		}
 		c := Conflict{Object: key, Path: strings.TrimPrefix(cause.Field, "."), field: strings.TrimPrefix(cause.Field, ".")}
 		subresource := ""
-		if m := conflictManager.FindStringSubmatch(cause.Message); m != nil {
+		if m := conflictManager().FindStringSubmatch(cause.Message); m != nil {
 			c.Manager, subresource = m[1], m[2]
 		}
 		for _, f := range live.GetManagedFields() {

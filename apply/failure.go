@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
@@ -96,7 +95,7 @@ func (e *apiError) Error() string { return e.text }
 func (e *apiError) Unwrap() error { return e.err }
 
 func statusText(key ObjectKey, s *metav1.Status) string {
-	if quota := exceededQuota.FindStringSubmatch(s.Message); quota != nil && s.Code == http.StatusForbidden {
+	if quota := exceededQuota().FindStringSubmatch(s.Message); quota != nil && s.Code == http.StatusForbidden {
 		return fmt.Sprintf("exceeds the quota %q: %s", quota[1], quota[2]) // names and numbers
 	}
 	if s.Reason == metav1.StatusReasonInvalid && s.Details != nil && len(s.Details.Causes) > 0 {
@@ -106,7 +105,7 @@ func statusText(key ObjectKey, s *metav1.Status) string {
 		}
 		return strings.Join(texts, "; ")
 	}
-	if missing := missingRight.FindString(s.Message); s.Reason == metav1.StatusReasonForbidden && missing != "" {
+	if missing := missingRight().FindString(s.Message); s.Reason == metav1.StatusReasonForbidden && missing != "" {
 		return "forbidden: " + missing // the authorizer does not know the object
 	}
 	if key.isSecret() {
@@ -116,23 +115,23 @@ func statusText(key ObjectKey, s *metav1.Status) string {
 }
 
 var (
-	exceededQuota = regexp.MustCompile(`exceeded quota: ([^,\s]+), ([^\n]*)`)
+	exceededQuota = pattern(`exceeded quota: ([^,\s]+), ([^\n]*)`)
 
-	quotedValue = regexp.MustCompile(`((?:Invalid|Unsupported|Duplicate) value|Too long|Too many): ("(?:[^"\\]|\\.)*"|\{.*\}|&?[a-zA-Z0-9.]+\{.*\}|\[.*\]|[^\s:]+)(: |$)`)
+	quotedValue = pattern(`((?:Invalid|Unsupported|Duplicate) value|Too long|Too many): ("(?:[^"\\]|\\.)*"|\{.*\}|&?[a-zA-Z0-9.]+\{.*\}|\[.*\]|[^\s:]+)(: |$)`)
 	// missingRight is what Kubernetes' own authorizer says.
-	missingRight = regexp.MustCompile(`User "[^"]{0,300}" cannot [a-z]+ resource "[a-z0-9./-]+" in API group "[a-z0-9.-]*"( in the namespace "[a-z0-9-]+"| at the cluster scope)?`)
-	gotValue     = regexp.MustCompile(`got &value[^\n]*`)
-	shortScalar  = regexp.MustCompile(`^(-?[0-9.]+|"[^"\s]{0,63}")$`)
+	missingRight = pattern(`User "[^"]{0,300}" cannot [a-z]+ resource "[a-z0-9./-]+" in API group "[a-z0-9.-]*"( in the namespace "[a-z0-9-]+"| at the cluster scope)?`)
+	gotValue     = pattern(`got &value[^\n]*`)
+	shortScalar  = pattern(`^(-?[0-9.]+|"[^"\s]{0,63}")$`)
 )
 
 // withoutValue cuts the values out of a server's text, but for short scalars
 // of objects that hold no data of their own.
 func withoutValue(key ObjectKey, text string) string {
 	text, _, _ = strings.Cut(text, "\n") // what follows compares objects value by value
-	text = gotValue.ReplaceAllString(text, "got another type")
-	return quotedValue.ReplaceAllStringFunc(text, func(m string) string {
-		parts := quotedValue.FindStringSubmatch(m)
-		if shortScalar.MatchString(parts[2]) && !key.isSecret() && key.Kind != "ConfigMap" {
+	text = gotValue().ReplaceAllString(text, "got another type")
+	return quotedValue().ReplaceAllStringFunc(text, func(m string) string {
+		parts := quotedValue().FindStringSubmatch(m)
+		if shortScalar().MatchString(parts[2]) && !key.isSecret() && key.Kind != "ConfigMap" {
 			return m
 		}
 		return parts[1] + parts[3]

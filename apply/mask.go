@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -16,7 +15,7 @@ const (
 
 // secretName matches names of environment variables whose literal value is
 // likely to be a secret.
-var secretName = regexp.MustCompile(`(?i)(passw(or)?d|secret|token|api_?key|private_?key|credential|dsn)`)
+var secretName = pattern(`(?i)(passw(or)?d|secret|token|api_?key|private_?key|credential|dsn)`)
 
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -39,7 +38,7 @@ func mask(key ObjectKey, path fieldPath, v any, text string) any {
 	switch v := v.(type) {
 	case string:
 		if strings.Contains(v, "://") {
-			return urlPassword.ReplaceAllString(v, "${1}"+text+"@")
+			return urlPassword().ReplaceAllString(v, "${1}"+text+"@")
 		}
 		return v
 	case map[string]any:
@@ -48,7 +47,7 @@ func mask(key ObjectKey, path fieldPath, v any, text string) any {
 		}
 		name, _ := v["name"].(string)
 		_, literal := v["value"].(string)
-		secretVar := literal && path.envItem() && secretName.MatchString(name)
+		secretVar := literal && path.envItem() && secretName().MatchString(name)
 		m := make(map[string]any, len(v))
 		for k, child := range v {
 			if secretVar && k == "value" {
@@ -69,7 +68,7 @@ func mask(key ObjectKey, path fieldPath, v any, text string) any {
 }
 
 // urlPassword matches the login in a URL up to its password, and that.
-var urlPassword = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/?#@"']*:)([^\s/?#@"']+)@`)
+var urlPassword = pattern(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/?#@"']*:)([^\s/?#@"']+)@`)
 
 // embeddedSecret returns the key of a Secret that is written inside of another
 // object, as lists, templates and bundles do; nil for anything else.
@@ -108,7 +107,7 @@ func (p fieldPath) last() string {
 	return p[len(p)-1]
 }
 
-var plainField = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+var plainField = pattern(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
 // String joins the path: spec.containers[name="web"].image. A field name that
 // is no plain word is quoted as in JSON: metadata.labels["a/b"]. So two paths
@@ -119,7 +118,7 @@ func (p fieldPath) String() string {
 		switch {
 		case strings.HasPrefix(e, "["):
 			b.WriteString(e)
-		case !plainField.MatchString(e):
+		case !plainField().MatchString(e):
 			b.WriteString(quotedField(e))
 		default:
 			if i > 0 {
@@ -148,12 +147,12 @@ func (p fieldPath) foreignAnnotation() bool {
 		return false
 	}
 	domain, _, _ := strings.Cut(p[2], "/")
-	return domain != "stackctl.dev" && repeating.MatchString(p[2])
+	return domain != "stackctl.dev" && repeating().MatchString(p[2])
 }
 
 // repeating matches the names of annotations in which tools keep what they
 // applied.
-var repeating = regexp.MustCompile(`(?i)(applied|original|previous|desired|manifest|config)`)
+var repeating = pattern(`(?i)(applied|original|previous|desired|manifest|config)`)
 
 // envItem reports whether the path is an item of a container's env list.
 func (p fieldPath) envItem() bool {
@@ -165,5 +164,5 @@ func (p fieldPath) envItem() bool {
 // variable that looks like a secret.
 func (p fieldPath) envValue() bool {
 	n := len(p)
-	return n >= 3 && p[n-1] == "value" && p[:n-1].envItem() && secretName.MatchString(p[n-2])
+	return n >= 3 && p[n-1] == "value" && p[:n-1].envItem() && secretName().MatchString(p[n-2])
 }

@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -124,10 +123,10 @@ func (p fieldPath) quantity() bool {
 		n >= 3 && slices.Contains(limitMaps, p[n-2]) && strings.HasPrefix(p[n-3], "[")
 }
 
-var durationField = regexp.MustCompile(`(?i)(timeout|interval|duration|period|delay|ttl|renewBefore)$`)
+var durationField = pattern(`(?i)(timeout|interval|duration|period|delay|ttl|renewBefore)$`)
 
 // duration reports whether what stands at the path is a duration.
 func (p fieldPath) duration() bool {
 	n := len(p)
-	return n >= 2 && !p.isFreeText() && (durationField.MatchString(p[n-1]) || p[n-2] == "timeouts")
+	return n >= 2 && !p.isFreeText() && (durationField().MatchString(p[n-1]) || p[n-2] == "timeouts")
 }

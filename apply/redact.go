@@ -130,10 +130,10 @@ func secretsOf(o *unstructured.Unstructured) (values, names []string) {
 				for _, e := range holders(env) {
 					name, _ := e["name"].(string)
 					value, _ := e["value"].(string)
-					if secretName.MatchString(name) {
+					if secretName().MatchString(name) {
 						values = append(values, value)
 					}
-					for _, login := range urlPassword.FindAllStringSubmatch(value, -1) {
+					for _, login := range urlPassword().FindAllStringSubmatch(value, -1) {
 						values = append(values, login[2])
 					}
 				}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -195,7 +194,7 @@ func fileLabel(name string) string { return string(canonical([]any{"file", name}
 
 // literal matches a value that is written for a name of a secret: the name, and
 // what follows it, with a colon if that is another name.
-var literal = regexp.MustCompile(`(?i)([a-z0-9_]*(?:passw(?:or)?d|secret|token|api_?key|private_?key|credential|dsn)[a-z0-9_]*)["']?\s*:\s*(?:\{?\s*["']?value["']?\s*:\s*)?["']?([^\s"'{}\[\],#&*:]+["']?:?)`)
+var literal = pattern(`(?i)([a-z0-9_]*(?:passw(?:or)?d|secret|token|api_?key|private_?key|credential|dsn)[a-z0-9_]*)["']?\s*:\s*(?:\{?\s*["']?value["']?\s*:\s*)?["']?([^\s"'{}\[\],#&*:]+["']?:?)`)
 
 // referring are names of fields that say where a secret is.
 var referring = []string{"secret", "secrets", "secretName", "secretRef", "secretKeyRef", "imagePullSecrets"}
@@ -205,11 +204,11 @@ var referring = []string{"secret", "secrets", "secretName", "secretRef", "secret
 // written for a name like PASSWORD.
 func (f *fingerprint) holdsSecret(text []byte) bool {
 	s := string(text)
-	if f.redact.text(s) != s || urlPassword.MatchString(s) {
+	if f.redact.text(s) != s || urlPassword().MatchString(s) {
 		return true
 	}
 	for {
-		at := literal.FindStringSubmatchIndex(s)
+		at := literal().FindStringSubmatchIndex(s)
 		if at == nil {
 			return false
 		}

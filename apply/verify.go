@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -115,7 +114,7 @@ func (v *Verification) compareStatuses() {
 }
 
 // ownName matches what only a record is called, after the stack's prefix.
-var ownName = regexp.MustCompile(`^(v[0-9]+(\.outcome)?|[cs]-[0-9a-f]{32,40})$`)
+var ownName = pattern(`^(v[0-9]+(\.outcome)?|[cs]-[0-9a-f]{32,40})$`)
 
 // verifyRest looks at Secrets that are called like records and that no
 // revision led to.
@@ -144,14 +143,14 @@ func (r *records) verifyRest(ctx context.Context, v *Verification, refs map[stri
 		index := strings.TrimSuffix(o.Name, outcomeSuffix)
 		_, n, isRevision := parseIndexName(index)
 		switch {
-		case kind == "" && ownName.MatchString(short):
+		case kind == "" && ownName().MatchString(short):
 			if v.of(n) == nil || index != o.Name && !isRevision {
 				v.blame(0, "Secret %s is called like a record, but is none by its type", o.Name)
 			}
 		case kind == "":
 		case isRevision && v.of(n) == nil:
 			v.blame(0, "the index of revision %d is gone, its outcome is there", n)
-		case !ownName.MatchString(short), !isRevision && (kind == typeRevision || kind == typeOutcome):
+		case !ownName().MatchString(short), !isRevision && (kind == typeRevision || kind == typeOutcome):
 			v.blame(0, "Secret %s is of type %s, but no record is called so", o.Name, kind)
 		case !isRevision && !refs[o.Namespace+"/"+o.Name] && v.Bad() == 0:
 			v.Garbage++

@@ -222,7 +222,7 @@ func readManifests(file string, text []byte) ([]Manifest, []Error) {
 	}
 	documents, wrong := in.documents()
 	errs := []Error(wrong)
-	hide := holdsSecret.Match(in.text)
+	hide := holdsSecret().Match(in.text)
 	for i := range errs {
 		if hide {
 			errs[i].Msg, errs[i].Hint, errs[i].Hidden = "is not valid here", "the line is not shown, since the file holds a Secret", true
@@ -237,7 +237,7 @@ func readManifests(file string, text []byte) ([]Manifest, []Error) {
 }
 
 // holdsSecret finds a Secret in a text, whether or not that can be parsed.
-var holdsSecret = regexp.MustCompile(`(?m)kind["']?\s*:\s*["']?Secret\b`)
+var holdsSecret = pattern(`(?m)kind["']?\s*:\s*["']?Secret\b`)
 
 // documents parses the text: YAML may hold several.
 func (in *input) documents() ([]*node, Errors) {

@@ -240,7 +240,7 @@ var timings = map[string]string{
 func foreignKey(name string, value *node, path []string) string {
 	field := path[len(path)-1]
 	switch {
-	case field == "ports" && decimal.MatchString(name):
+	case field == "ports" && decimal().MatchString(name):
 		return "the key is a name: write ports: {http: " + name + "}, or port: " + name
 	case field == "volumes" && value.kind == textKind && strings.HasPrefix(value.text, "/"):
 		return "the key is the path in the container: write volumes: {" + value.text + ": 10Gi}"

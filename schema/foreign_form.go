@@ -295,7 +295,7 @@ func resourcesOf(n *node) *node {
 
 // unitsOf writes 512M as 512Mi, which is what Compose means.
 func unitsOf(n *node) *node {
-	if m := bytesText.FindStringSubmatch(strings.ToLower(n.text)); m != nil && m[2] != "" {
+	if m := bytesText().FindStringSubmatch(strings.ToLower(n.text)); m != nil && m[2] != "" {
 		return textNode(m[1] + strings.ToUpper(m[2]) + "i")
 	}
 	return n

@@ -3,7 +3,6 @@ package schema
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -293,11 +292,11 @@ func doubleQuoted(text string) string {
 	return out.String()
 }
 
-var bare = regexp.MustCompile(`^[A-Za-z0-9_/.][A-Za-z0-9_/.@%+=~^$-]*(:[A-Za-z0-9_/.@%+=~^$-]+)*$`)
+var bare = pattern(`^[A-Za-z0-9_/.][A-Za-z0-9_/.@%+=~^$-]*(:[A-Za-z0-9_/.@%+=~^$-]+)*$`)
 
 // inQuotes returns a text, in quotes where any parser could need them.
 func inQuotes(text string) string {
-	if _, isBool := yesNo(text); isBool || !bare.MatchString(text) || decimal.MatchString(text) || ambiguous(text) {
+	if _, isBool := yesNo(text); isBool || !bare().MatchString(text) || decimal().MatchString(text) || ambiguous(text) {
 		return doubleQuoted(text)
 	}
 	return text

@@ -3,7 +3,6 @@ package schema
 import (
 	"maps"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -236,7 +235,7 @@ func (c *checker) insteadOfType(n *node, s *shape, path []string) string {
 		return "write 2.." + n.text
 	case n.kind == textKind && isBool && s.takes(boolKind, value):
 		return "write " + value
-	case n.kind == textKind && decimal.MatchString(n.text) && (s.takes(intKind, n.text) || s.takes(floatKind, n.text)):
+	case n.kind == textKind && decimal().MatchString(n.text) && (s.takes(intKind, n.text) || s.takes(floatKind, n.text)):
 		return "write it without quotes: " + n.text
 	case n.kind == textKind && s.takes(intKind, secondsOf(n.text)):
 		return "write " + secondsOf(n.text)
@@ -315,19 +314,19 @@ func (s *shape) choices() []string {
 }
 
 var (
-	amount    = regexp.MustCompile(`^[0-9 ]*[.,]?[0-9]+ ?[a-zA-Z%]*$`)
-	notName   = regexp.MustCompile(`[^a-z0-9]+`)
-	notLabel  = regexp.MustCompile(`[^A-Za-z0-9_.]+`)
-	offset    = regexp.MustCompile(`^(?:UTC|GMT) ?([+-])0?([0-9]{1,2})$`)
-	scheme    = regexp.MustCompile(`^[a-z]+://`)
-	bytesText = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([mgkt]?)(i?)b?$`)
-	timeText  = regexp.MustCompile(`^([0-9]+) ?(s|m|h|d)(?:ec|in|our|ay|econd|inute)?s?$`)
-	rangeText = regexp.MustCompile(`^([0-9]+)(?:\.{3}| ?(?:-|to|:|,|\.\.) ?)([0-9]+)$`)
+	amount    = pattern(`^[0-9 ]*[.,]?[0-9]+ ?[a-zA-Z%]*$`)
+	notName   = pattern(`[^a-z0-9]+`)
+	notLabel  = pattern(`[^A-Za-z0-9_.]+`)
+	offset    = pattern(`^(?:UTC|GMT) ?([+-])0?([0-9]{1,2})$`)
+	scheme    = pattern(`^[a-z]+://`)
+	bytesText = pattern(`^([0-9]+(?:\.[0-9]+)?) ?([mgkt]?)(i?)b?$`)
+	timeText  = pattern(`^([0-9]+) ?(s|m|h|d)(?:ec|in|our|ay|econd|inute)?s?$`)
+	rangeText = pattern(`^([0-9]+)(?:\.{3}| ?(?:-|to|:|,|\.\.) ?)([0-9]+)$`)
 )
 
 // secondsOf returns the seconds of a duration such as 10s, "" for other texts.
 func secondsOf(text string) string {
-	m := timeText.FindStringSubmatch(strings.ToLower(text))
+	m := timeText().FindStringSubmatch(strings.ToLower(text))
 	var seconds Seconds
 	if m == nil || seconds.readText(m[1]+m[2]) != nil {
 		return ""
@@ -350,23 +349,23 @@ func titled(text string) string {
 // when no guess satisfies it.
 func (c *checker) repaired(s *shape, text string) string {
 	lower := strings.ToLower(strings.TrimSpace(text))
-	host, _, _ := strings.Cut(scheme.ReplaceAllString(lower, ""), "/")
+	host, _, _ := strings.Cut(scheme().ReplaceAllString(lower, ""), "/")
 	host, _, _ = strings.Cut(host, ":")
 	guesses := []string{strings.TrimSpace(text), lower, strings.ReplaceAll(lower, "_", "-"), titled(lower)}
-	if strings.Contains(text, "/") && !strings.Contains(text, "..") && !scheme.MatchString(lower) {
+	if strings.Contains(text, "/") && !strings.Contains(text, "..") && !scheme().MatchString(lower) {
 		guesses = append(guesses, cleanPath("/"+text))
 	}
-	guesses = append(guesses, scheme.ReplaceAllString(text, ""), host)
+	guesses = append(guesses, scheme().ReplaceAllString(text, ""), host)
 	for _, between := range []string{".", ":"} {
 		guesses = append(guesses, strings.Replace(text, between, "/", 1)) // name/key
 	}
 	if strings.HasPrefix(s.want, "secret/") {
 		guesses = append(guesses, "secret/"+text)
 	}
-	if m := offset.FindStringSubmatch(strings.ToUpper(text)); m != nil {
+	if m := offset().FindStringSubmatch(strings.ToUpper(text)); m != nil {
 		guesses = append(guesses, "Etc/GMT"+map[string]string{"+": "-", "-": "+"}[m[1]]+m[2]) // which counts westwards
 	}
-	if amount.MatchString(text) {
+	if amount().MatchString(text) {
 		plain := strings.Replace(strings.ReplaceAll(text, " ", ""), ",", ".", 1)
 		if strings.HasPrefix(plain, ".") {
 			plain = "0" + plain
@@ -376,7 +375,7 @@ func (c *checker) repaired(s *shape, text string) string {
 	if i, err := strconv.ParseInt(text, 10, 64); err == nil && i >= 1<<20 && i%(1<<20) == 0 {
 		guesses = append(guesses, strconv.FormatInt(i>>20, 10)+"Mi") // bytes
 	}
-	if m := bytesText.FindStringSubmatch(lower); m != nil {
+	if m := bytesText().FindStringSubmatch(lower); m != nil {
 		unit := strings.ToUpper(m[2])
 		switch {
 		case unit == "" && (s.short["go"] == "volume" || strings.HasPrefix(s.want, "a size")):
@@ -389,16 +388,16 @@ func (c *checker) repaired(s *shape, text string) string {
 	if address, err := netip.ParseAddr(text); err == nil {
 		guesses = append(guesses, text+"/"+strconv.Itoa(address.BitLen()))
 	}
-	if m := timeText.FindStringSubmatch(lower); m != nil {
+	if m := timeText().FindStringSubmatch(lower); m != nil {
 		guesses = append(guesses, m[1]+m[2])
 	}
-	if m := rangeText.FindStringSubmatch(lower); m != nil {
+	if m := rangeText().FindStringSubmatch(lower); m != nil {
 		guesses = append(guesses, m[1]+".."+m[2])
 	}
 	if !strings.Contains(text, "/") {
-		guesses = append(guesses, cleanPath("/"+text), strings.Trim(notLabel.ReplaceAllString(text, "-"), "-_."), strings.NewReplacer(" ", "_", "-", "_").Replace(text))
+		guesses = append(guesses, cleanPath("/"+text), strings.Trim(notLabel().ReplaceAllString(text, "-"), "-_."), strings.NewReplacer(" ", "_", "-", "_").Replace(text))
 	}
-	name := strings.Trim(notName.ReplaceAllString(lower, "-"), "-")
+	name := strings.Trim(notName().ReplaceAllString(lower, "-"), "-")
 	if strings.ContainsAny(text, "./:") {
 		name = "" // no name, but something longer
 	}

@@ -1,12 +1,11 @@
 package schema
 
 import (
-	"regexp"
 	"strings"
 )
 
 // plainText is what can stand in YAML without quotes, also inside brackets.
-var plainText = regexp.MustCompile(`^[A-Za-z0-9_./($+-][A-Za-z0-9_./:@=+%$()~^-]*( [A-Za-z0-9_./:@=+%$()~^-]+)*$`)
+var plainText = pattern(`^[A-Za-z0-9_./($+-][A-Za-z0-9_./:@=+%$()~^-]*( [A-Za-z0-9_./:@=+%$()~^-]+)*$`)
 
 // inline writes a value as YAML on one line.
 func inline(n *node) string {
@@ -40,8 +39,8 @@ func inlineFields(n *node) string {
 func inlineText(text string) string {
 	switch {
 	case text == "true", text == "false", text == "null", text == "-", strings.HasPrefix(text, "- "):
-	case decimal.MatchString(text), ambiguous(text), strings.HasSuffix(text, ":"), strings.Contains(text, ": "):
-	case plainText.MatchString(text):
+	case decimal().MatchString(text), ambiguous(text), strings.HasSuffix(text, ":"), strings.Contains(text, ": "):
+	case plainText().MatchString(text):
 		return text
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(text) + `"`

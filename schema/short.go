@@ -252,7 +252,7 @@ func expandMount(c *checker, n *node, s *shape, path []string) {
 func expandAutoscale(c *checker, n *node, s *shape, path []string) {
 	whole := *n
 	least, most, found := strings.Cut(n.text, "..")
-	if n.kind != textKind || !found || !decimal.MatchString(least) || !decimal.MatchString(most) {
+	if n.kind != textKind || !found || !decimal().MatchString(least) || !decimal().MatchString(most) {
 		c.wrongType(n, s, path)
 		return
 	}

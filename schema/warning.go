@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -194,13 +193,13 @@ func manyCores(r *review) {
 	})
 }
 
-var secretName = regexp.MustCompile(`(?i)(^|_)(password|passwd|passphrase|secret|token|api_?key|private_?key|credentials)$`)
+var secretName = pattern(`(?i)(^|_)(password|passwd|passphrase|secret|token|api_?key|private_?key|credentials)$`)
 
 // openSecrets warns of what looks like a secret and stands in the file.
 func openSecrets(r *review) {
 	r.programs(func(p *Program, path ...string) {
 		for _, name := range slices.Sorted(maps.Keys(p.Env)) {
-			if value := p.Env[name].Value; value != nil && *value != "" && secretName.MatchString(name) {
+			if value := p.Env[name].Value; value != nil && *value != "" && secretName().MatchString(name) {
 				before := len(r.errs)
 				r.fail("looks like a secret, and everybody who may see the pods can read it", "write secrets: {"+name+": {secret: name/key}}, or {fromEnv: "+name+"}",
 					append(path[:len(path):len(path)], "env", name)...)

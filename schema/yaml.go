@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -195,7 +194,7 @@ func (r *yamlReader) fields(n *node, y *yaml.Node) {
 }
 
 // octalLike is what the parser calls a float, since no octal number has an 8.
-var octalLike = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
+var octalLike = pattern(`^[-+]?0[0-9_]+$`)
 
 // scalar reads a scalar. Numbers and booleans keep the text that was typed.
 func scalar(n *node, y *yaml.Node) {
@@ -209,7 +208,7 @@ func scalar(n *node, y *yaml.Node) {
 		n.kind = intKind
 	case "!!float":
 		n.kind = floatKind
-		if octalLike.MatchString(y.Value) {
+		if octalLike().MatchString(y.Value) {
 			n.kind = textKind
 		}
 	default:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -77,7 +76,7 @@ func (f *faultFinder) find(head []span, part span, indent, depth int) (errs Erro
 func (f *faultFinder) inside(head []span, block span, depth int) (Errors, []span) {
 	key := span{block.from, block.from + 1}
 	indent := f.firstIndent(span{key.to, block.to})
-	if depth == 2 || indent <= leading(f.lines[block.from]) || !opensMap.Match(f.lines[block.from]) {
+	if depth == 2 || indent <= leading(f.lines[block.from]) || !opensMap().Match(f.lines[block.from]) {
 		return nil, nil
 	}
 	head = append(head[:len(head):len(head)], key)
@@ -89,7 +88,7 @@ func (f *faultFinder) inside(head []span, block span, depth int) (Errors, []span
 }
 
 // opensMap is a line that is a key without a value.
-var opensMap = regexp.MustCompile(`^ *[^\s#'"\[{&*!|>%@-][^#'"\[{]*:\s*(#.*)?$`)
+var opensMap = pattern(`^ *[^\s#'"\[{&*!|>%@-][^#'"\[{]*:\s*(#.*)?$`)
 
 // split returns the blocks of a part: each begins at a column and ends before
 // the next one. nil when a line begins left of it.
@@ -166,7 +165,7 @@ func (f *faultFinder) unknownAnchor(err error) Error {
 	return e
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+var yamlLine = pattern(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // describe says what is wrong in some lines: in our words when we see it
 // ourselves, else in those of the parser, which knows a line at most. err is
@@ -182,7 +181,7 @@ func (f *faultFinder) describe(keep []span, err error) Error {
 		Pos: Pos{f.file, keep[len(keep)-1].from + 1, 1}, Msg: "not valid YAML: " + err.Error(),
 		Hint: "the parser gave up near this line: look at indentation, brackets and quotes there",
 	}
-	m := yamlLine.FindStringSubmatch(err.Error())
+	m := yamlLine().FindStringSubmatch(err.Error())
 	if m == nil {
 		return e
 	}

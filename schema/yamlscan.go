@@ -2,7 +2,6 @@ package schema
 
 import (
 	"bytes"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -93,7 +92,7 @@ func (s *lineScan) read(line string) {
 	case s.block >= 0 && column > s.block:
 		return
 	case len(s.flow) > 0:
-		if flowKey.MatchString(line) && column <= s.flow[len(s.flow)-1].indent {
+		if flowKey().MatchString(line) && column <= s.flow[len(s.flow)-1].indent {
 			s.notClosed()
 			return
 		}
@@ -113,7 +112,7 @@ func (s *lineScan) read(line string) {
 }
 
 // flowKey is a line that looks like a key outside of brackets.
-var flowKey = regexp.MustCompile(`^ *[A-Za-z_][\w.-]*:( |$)`)
+var flowKey = pattern(`^ *[A-Za-z_][\w.-]*:( |$)`)
 
 // entry reads the items and the key a line begins with.
 func (s *lineScan) entry(line string, column int) {
@@ -243,7 +242,7 @@ func (s *lineScan) scalar(line string, i, key int) {
 	case '@', '`', '%':
 		s.fail(s.at(i), "a text cannot begin with "+string(c), "put it in quotes")
 	case '*':
-		if !alias.MatchString(line[i:]) {
+		if !alias().MatchString(line[i:]) {
 			s.fail(s.at(i), "a text cannot begin with *", "put it in quotes; *name without quotes is an alias")
 		}
 	default:
@@ -252,7 +251,7 @@ func (s *lineScan) scalar(line string, i, key int) {
 	}
 }
 
-var alias = regexp.MustCompile(`^\*[A-Za-z0-9_-]+\s*(#.*)?$`)
+var alias = pattern(`^\*[A-Za-z0-9_-]+\s*(#.*)?$`)
 
 // plain reads a text without quotes behind a key.
 func (s *lineScan) plain(line string, i int) {
@@ -298,15 +297,15 @@ func (s *lineScan) plainLine(line string, column int) {
 func (s *lineScan) noColon(at Pos, text string) {
 	word, _, _ := strings.Cut(text, " ")
 	switch colon := strings.IndexByte(word, ':'); {
-	case colon > 0 && isWord.MatchString(word[:colon]):
+	case colon > 0 && isWord().MatchString(word[:colon]):
 		at.Col += colon
 		s.fail(at, "there is no space after the colon", "write "+shown(word[:colon]+": "+word[colon+1:]))
-	case isWord.MatchString(word):
+	case isWord().MatchString(word):
 		s.fail(at, "this line has no colon", "a key and its value are written as in replicas: 3; a text that goes on is indented deeper than its key")
 	}
 }
 
-var isWord = regexp.MustCompile(`^[A-Za-z_][\w./-]*$`)
+var isWord = pattern(`^[A-Za-z_][\w./-]*$`)
 
 // inQuote looks for the end of a text in quotes.
 func (s *lineScan) inQuote(line string, from int) {
