@@ -1,13 +1,10 @@
 package render
 
-import (
-	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
-	rbacv1 "k8s.io/client-go/applyconfigurations/rbac/v1"
-)
+import rbac "k8s.io/api/rbac/v1"
 
 // serviceAccount emits the account of an app that has one of its own, and what
 // it may do in the namespace of the stack.
-func serviceAccount(c *scope) []any {
+func serviceAccount(c *scope) []fields {
 	account := c.app.Account
 	if account == nil || isOff(account.Enabled) {
 		return nil
@@ -16,23 +13,23 @@ func serviceAccount(c *scope) []any {
 		return nil // one that exists
 	}
 	name := accountName(c)
-	objects := one(corev1.ServiceAccount(name, c.namespace()).
-		WithLabels(c.labels()).
-		WithAnnotations(c.annotations(account.Annotations)))
+	objects := []fields{c.object("v1", "ServiceAccount", metadata{name, c.labels(), c.annotations(account.Annotations)}, fields{})}
 	if len(account.Rules) == 0 {
 		return objects
 	}
-	role := rbacv1.Role(c.app.Name, c.namespace()).WithLabels(c.labels()).WithAnnotations(c.annotations(nil))
+	var rules []fields
 	for _, raw := range account.Rules {
-		rule := rbacv1.PolicyRule()
-		c.into(raw, rule, "account", "rules")
-		role.WithRules(rule)
+		rule := fields{}
+		overlay[rbac.PolicyRule](c, raw, rule, "account", "rules")
+		rules = append(rules, rule)
 	}
-	return append(objects, role, rbacv1.RoleBinding(c.app.Name, c.namespace()).
-		WithLabels(c.labels()).
-		WithAnnotations(c.annotations(nil)).
-		WithRoleRef(rbacv1.RoleRef().WithAPIGroup("rbac.authorization.k8s.io").WithKind("Role").WithName(c.app.Name)).
-		WithSubjects(rbacv1.Subject().WithKind("ServiceAccount").WithName(name).WithNamespace(c.namespace())))
+	meta := metadata{c.app.Name, c.labels(), c.annotations(nil)}
+	return append(objects,
+		c.object("rbac.authorization.k8s.io/v1", "Role", meta, fields{"rules": rules}),
+		c.object("rbac.authorization.k8s.io/v1", "RoleBinding", meta, fields{
+			"roleRef":  fields{"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": c.app.Name},
+			"subjects": []fields{{"kind": "ServiceAccount", "name": name, "namespace": c.namespace()}},
+		}))
 }
 
 // accountName is the account of the pods, "" for that of the namespace.

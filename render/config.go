@@ -11,34 +11,30 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
-
 	"stackctl.dev/stackctl/schema"
 )
 
 // config emits the files of the app's containers, a ConfigMap for each. Its
 // name ends with a hash of its content, so that other content is another
 // ConfigMap: pods of the old template keep theirs, and an edit rolls the pods.
-func config(c *scope) []any {
-	var objects []any
+func config(c *scope) []fields {
+	var objects []fields
 	c.programs(func(p *schema.Program, path ...string) {
 		if len(p.Files) == 0 {
 			return
 		}
 		name, hash := c.configName(p, path)
-		out := corev1.ConfigMap(name, c.namespace()).
-			WithLabels(c.content(hash)).
-			WithAnnotations(c.annotations(nil)).
-			WithImmutable(true)
+		text, binary := make(map[string]string), make(map[string][]byte)
 		keys := keysOf(slices.Sorted(maps.Keys(p.Files)))
 		for path, file := range p.Files {
 			if utf8.Valid(file.Data) {
-				out.WithData(map[string]string{keys[path]: string(file.Data)})
+				text[keys[path]] = string(file.Data)
 			} else {
-				out.WithBinaryData(map[string][]byte{keys[path]: file.Data})
+				binary[keys[path]] = file.Data
 			}
 		}
-		objects = append(objects, out)
+		meta := metadata{name, c.content(hash), c.annotations(nil)}
+		objects = append(objects, c.object("v1", "ConfigMap", meta, fields{"immutable": true, "data": text, "binaryData": binary}))
 	})
 	return objects
 }
@@ -67,8 +63,8 @@ func (c *scope) configBase(path []string) string {
 
 // secret emits the secret values that are read at apply, a Secret for each
 // container. The engine ends its name with a keyed hash of its data.
-func secret(c *scope) []any {
-	var objects []any
+func secret(c *scope) []fields {
+	var objects []fields
 	c.programs(func(p *schema.Program, path ...string) {
 		var sources []string
 		data := make(map[string][]byte)
@@ -95,15 +91,9 @@ func secret(c *scope) []any {
 		if len(sources) == 0 {
 			return
 		}
-		out := corev1.Secret(c.configBase(path)+"-secrets", c.namespace()).
-			WithLabels(c.content(contentKeyed)).
-			WithAnnotations(c.annotations(map[string]string{annotationSources: strings.Join(sources, ",")})).
-			WithImmutable(true).
-			WithType("Opaque")
-		if len(data) > 0 {
-			out.WithData(data)
-		}
-		objects = append(objects, out)
+		sourced := c.annotations(map[string]string{annotationSources: strings.Join(sources, ",")})
+		meta := metadata{c.configBase(path) + "-secrets", c.content(contentKeyed), sourced}
+		objects = append(objects, c.object("v1", "Secret", meta, fields{"immutable": true, "type": "Opaque", "data": data}))
 	})
 	return objects
 }

@@ -53,10 +53,7 @@ func Explain(s *schema.Stack, opts Options) (Explained, error) {
 	}
 	for _, app := range s.Apps {
 		c := &scope{stack: s, app: app, options: opts}
-		objects, err := c.emit()
-		if err != nil {
-			return nil, err
-		}
+		objects := c.emit()
 		before := make(Objects, len(objects))
 		for i, object := range objects {
 			before[i] = object.DeepCopy()

@@ -1,47 +1,36 @@
 package render
 
-import (
-	networking "k8s.io/api/networking/v1"
-	networkingv1 "k8s.io/client-go/applyconfigurations/networking/v1"
-
-	"stackctl.dev/stackctl/schema"
-)
+import "stackctl.dev/stackctl/schema"
 
 // ingress emits the Ingress of an app that has one: every path on every host,
 // all to the main port of the app's Service.
-func ingress(c *scope) []any {
+func ingress(c *scope) []fields {
 	in := c.app.Ingress
 	if in == nil {
 		return nil
 	}
-	spec := networkingv1.IngressSpec()
-	if in.Class != "" {
-		spec.WithIngressClassName(in.Class)
-	}
+	var rules, tls []fields
 	for _, host := range in.Hosts {
-		http := networkingv1.HTTPIngressRuleValue()
+		var paths []fields
 		for _, path := range in.Paths {
-			http.WithPaths(networkingv1.HTTPIngressPath().
-				WithPath(path).
-				WithPathType(networking.PathType(in.PathType)).
-				WithBackend(networkingv1.IngressBackend().WithService(backend(c))))
+			paths = append(paths, fields{"path": path, "pathType": in.PathType, "backend": fields{"service": backend(c)}})
 		}
-		spec.WithRules(networkingv1.IngressRule().WithHost(host).WithHTTP(http))
+		rules = append(rules, fields{"host": host, "http": fields{"paths": paths}})
 	}
 	if secret := c.app.TLSSecret(); secret != "" {
-		spec.WithTLS(networkingv1.IngressTLS().WithHosts(in.Hosts...).WithSecretName(secret))
+		tls = []fields{{"hosts": in.Hosts, "secretName": secret}}
 	}
-	return one(networkingv1.Ingress(c.app.Name, c.namespace()).
-		WithLabels(c.labels()).
-		WithAnnotations(c.annotations(in.Annotations)).
-		WithSpec(spec))
+	meta := metadata{c.app.Name, c.labels(), c.annotations(in.Annotations)}
+	return []fields{c.object("networking.k8s.io/v1", "Ingress", meta, fields{"spec": fields{
+		"ingressClassName": given(in.Class), "rules": rules, "tls": tls,
+	}})}
 }
 
 // backend is the Service port that leads to the main port.
-func backend(c *scope) *networkingv1.IngressServiceBackendApplyConfiguration {
-	out := networkingv1.IngressServiceBackend().WithName(c.app.Name)
+func backend(c *scope) fields {
+	out := fields{"name": c.app.Name}
 	if port, ok := mainServicePort(c.app); ok {
-		out.WithPort(networkingv1.ServiceBackendPort().WithNumber(port))
+		out["port"] = fields{"number": port}
 	}
 	return out
 }

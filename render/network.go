@@ -3,66 +3,58 @@ package render
 import (
 	"k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
-	metav1 "k8s.io/client-go/applyconfigurations/meta/v1"
-	networkingv1 "k8s.io/client-go/applyconfigurations/networking/v1"
 
 	"stackctl.dev/stackctl/schema"
 )
 
 // networkPolicy emits who may talk to the pods and to whom they may talk.
 // Without the field there is no policy, and everybody may.
-func networkPolicy(c *scope) []any {
+func networkPolicy(c *scope) []fields {
 	network := c.app.Network
 	if network == nil {
 		return nil
 	}
-	spec := networkingv1.NetworkPolicySpec().WithPodSelector(metav1.LabelSelector().WithMatchLabels(c.selector()))
+	var types []string
+	var in, out []fields
 	if network.Preset != "" || network.From != nil {
-		spec.WithPolicyTypes(networking.PolicyTypeIngress)
+		types = append(types, "Ingress")
 	}
 	switch {
 	case network.Preset == "open":
-		spec.WithIngress(networkingv1.NetworkPolicyIngressRule())
+		in = []fields{{}}
 	case network.Preset == "same-namespace":
-		spec.WithIngress(networkingv1.NetworkPolicyIngressRule().
-			WithFrom(networkingv1.NetworkPolicyPeer().WithPodSelector(metav1.LabelSelector())))
+		in = []fields{{"from": []fields{{"podSelector": fields{}}}}}
 	case len(network.From) > 0:
-		spec.WithIngress(networkingv1.NetworkPolicyIngressRule().WithFrom(peers(c, network.From, "from")...))
+		in = []fields{{"from": peers(c, network.From, "from")}}
 	}
 	if network.To != nil {
-		spec.WithPolicyTypes(networking.PolicyTypeEgress)
+		types = append(types, "Egress")
 		if len(network.To) > 0 {
-			spec.WithEgress(networkingv1.NetworkPolicyEgressRule().WithTo(peers(c, network.To, "to")...))
+			out = append(out, fields{"to": peers(c, network.To, "to")})
 		}
 		// Without names nobody finds the others.
-		dns := networkingv1.NetworkPolicyEgressRule()
-		for _, protocol := range []v1.Protocol{v1.ProtocolUDP, v1.ProtocolTCP} {
-			dns.WithPorts(networkingv1.NetworkPolicyPort().WithProtocol(protocol).WithPort(intstr.FromInt32(53)))
-		}
-		spec.WithEgress(dns)
+		out = append(out, fields{"ports": []fields{{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}}})
 	}
-	return one(networkingv1.NetworkPolicy(c.app.Name, c.namespace()).
-		WithLabels(c.labels()).
-		WithAnnotations(c.annotations(nil)).
-		WithSpec(spec))
+	meta := metadata{c.app.Name, c.labels(), c.annotations(nil)}
+	return []fields{c.object("networking.k8s.io/v1", "NetworkPolicy", meta, fields{"spec": fields{
+		"podSelector": matching(c.selector()), "policyTypes": types, "ingress": in, "egress": out,
+	}})}
 }
 
-func peers(c *scope, wanted []schema.Peer, side string) []*networkingv1.NetworkPolicyPeerApplyConfiguration {
-	var out []*networkingv1.NetworkPolicyPeerApplyConfiguration
+func peers(c *scope, wanted []schema.Peer, side string) []fields {
+	var out []fields
 	for _, peer := range wanted {
-		one := networkingv1.NetworkPolicyPeer()
+		one := fields{}
 		if app := c.stack.App(peer.App); app != nil {
-			one.WithPodSelector(metav1.LabelSelector().WithMatchLabels(selectorOf(c.stack, app)))
+			one["podSelector"] = matching(selectorOf(c.stack, app))
 		}
 		if peer.Namespace != "" {
-			one.WithNamespaceSelector(metav1.LabelSelector().
-				WithMatchLabels(map[string]string{v1.LabelMetadataName: peer.Namespace}))
+			one["namespaceSelector"] = matching(map[string]string{v1.LabelMetadataName: peer.Namespace})
 		}
 		if peer.CIDR != "" {
-			one.WithIPBlock(networkingv1.IPBlock().WithCIDR(peer.CIDR))
+			one["ipBlock"] = fields{"cidr": peer.CIDR}
 		}
-		raw := map[string]any{}
+		raw := fields{}
 		for name, value := range map[string]schema.Raw{
 			"podSelector": peer.PodSelector, "namespaceSelector": peer.NamespaceSelector, "ipBlock": peer.IPBlock,
 		} {
@@ -70,7 +62,7 @@ func peers(c *scope, wanted []schema.Peer, side string) []*networkingv1.NetworkP
 				raw[name] = value
 			}
 		}
-		c.into(raw, one, "network", side)
+		overlay[networking.NetworkPolicyPeer](c, raw, one, "network", side)
 		out = append(out, one)
 	}
 	return out

@@ -7,53 +7,50 @@ import (
 
 	"k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
-	metav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"stackctl.dev/stackctl/schema"
 )
 
 // podTemplate emits the pods of an app. The token of the account stays out of
 // them unless it is asked for: whoever breaks into the program would hold it.
-func podTemplate(c *scope) *corev1.PodTemplateSpecApplyConfiguration {
+func podTemplate(c *scope) fields {
 	app := c.app
 	mounted := mounts(c)
-	spec := corev1.PodSpec().
-		WithAutomountServiceAccountToken(app.Account != nil && app.Account.Token).
-		WithTopologySpreadConstraints(spread(c)...).
-		WithVolumes(mounted.volumes...)
-	if name := accountName(c); name != "" {
-		spec.WithServiceAccountName(name)
-	}
-	if grace := app.Shutdown.Grace; grace != nil {
-		spec.WithTerminationGracePeriodSeconds(int64(*grace))
-	}
-	if context := podSecurity(c); context != nil {
-		spec.WithSecurityContext(context)
-	}
+	var pull, before []fields
 	for _, name := range c.stack.ImagePullSecrets {
-		spec.WithImagePullSecrets(corev1.LocalObjectReference().WithName(name))
+		pull = append(pull, fields{"name": name})
 	}
-	place(c, spec)
 	// Sidecars come first: what runs before the app may need them, too.
 	for _, name := range slices.Sorted(maps.Keys(app.Sidecars)) {
 		sidecar := app.Sidecars[name]
-		spec.WithInitContainers(container(c, &sidecar.Program, mounted, "sidecars", name).
-			WithRestartPolicy(v1.ContainerRestartPolicyAlways))
+		out := container(c, &sidecar.Program, mounted, "sidecars", name)
+		out["restartPolicy"] = "Always"
+		before = append(before, out)
 	}
 	for _, name := range slices.Sorted(maps.Keys(app.Init)) {
 		first := app.Init[name]
-		spec.WithInitContainers(container(c, &first.Program, mounted, "init", name))
+		before = append(before, container(c, &first.Program, mounted, "init", name))
 	}
 	own := container(c, &app.Program, mounted)
 	if drain := app.Shutdown.Drain; drain != nil && *drain > 0 {
-		own.WithLifecycle(corev1.Lifecycle().WithPreStop(corev1.LifecycleHandler().
-			WithSleep(corev1.SleepAction().WithSeconds(int64(*drain)))))
+		own["lifecycle"] = fields{"preStop": fields{"sleep": fields{"seconds": number(drain)}}}
 	}
-	return corev1.PodTemplateSpec().
-		WithLabels(c.podLabels()).
-		WithAnnotations(c.annotations(nil)).
-		WithSpec(spec.WithContainers(own))
+	spec := fields{
+		"automountServiceAccountToken":  app.Account != nil && app.Account.Token,
+		"serviceAccountName":            given(accountName(c)),
+		"terminationGracePeriodSeconds": number(app.Shutdown.Grace),
+		"securityContext":               podSecurity(c),
+		"imagePullSecrets":              pull,
+		"initContainers":                before,
+		"containers":                    []fields{own},
+		"volumes":                       mounted.volumes,
+		"topologySpreadConstraints":     spread(c),
+	}
+	if app.Kind == schema.JobKind || app.Kind == schema.Cron {
+		spec["restartPolicy"] = "Never"
+	}
+	place(c, spec)
+	return fields{"metadata": fields{"labels": c.podLabels(), "annotations": c.annotations(nil)}, "spec": spec}
 }
 
 // podLabels are those of the workload, and those that find the pods.
@@ -64,67 +61,57 @@ func (c *scope) podLabels() map[string]string {
 }
 
 // place says on which nodes the pods run.
-func place(c *scope, spec *corev1.PodSpecApplyConfiguration) {
+func place(c *scope, spec fields) {
 	wanted := c.app.Place
-	if len(wanted.Node) > 0 {
-		spec.WithNodeSelector(wanted.Node)
-	}
+	var tolerations []fields
 	for _, raw := range wanted.Tolerations {
-		toleration := corev1.Toleration()
-		c.into(raw, toleration, "place", "tolerations")
-		spec.WithTolerations(toleration)
+		toleration := fields{}
+		overlay[v1.Toleration](c, raw, toleration, "place", "tolerations")
+		tolerations = append(tolerations, toleration)
 	}
 	if wanted.Affinity != nil {
-		affinity := corev1.Affinity()
-		c.into(wanted.Affinity, affinity, "place", "affinity")
-		spec.WithAffinity(affinity)
+		affinity := fields{}
+		overlay[v1.Affinity](c, wanted.Affinity, affinity, "place", "affinity")
+		spec["affinity"] = affinity
 	}
-	if wanted.Priority != "" {
-		spec.WithPriorityClassName(wanted.Priority)
-	}
-	if wanted.Runtime != "" {
-		spec.WithRuntimeClassName(wanted.Runtime)
-	}
+	spec["nodeSelector"] = wanted.Node
+	spec["tolerations"] = tolerations
+	spec["priorityClassName"] = given(wanted.Priority)
+	spec["runtimeClassName"] = given(wanted.Runtime)
 }
 
 // container emits one container; path is where it stands below the app, empty
 // for the app's own, which has the app's name.
-func container(c *scope, p *schema.Program, mounted *mounted, path ...string) *corev1.ContainerApplyConfiguration {
-	out := corev1.Container().
-		WithName(p.Name).
-		WithImage(p.Image.String()).
-		WithCommand(p.Command...).
-		WithArgs(p.Args...).
-		WithEnv(env(c.variables(p, path))...).
-		WithEnvFrom(envFrom(p.EnvFrom)...).
-		WithVolumeMounts(mounted.in[p.Name]...)
-	if wanted := resources(p.Resources); wanted != nil {
-		out.WithResources(wanted)
-	}
-	if p.Image.PullPolicy != "" {
-		out.WithImagePullPolicy(v1.PullPolicy(p.Image.PullPolicy))
-	}
-	if p.Workdir != "" {
-		out.WithWorkingDir(p.Workdir)
-	}
+func container(c *scope, p *schema.Program, mounted *mounted, path ...string) fields {
+	var ports []fields
 	for _, name := range p.PortNames() {
 		port := p.Ports[name]
-		out.WithPorts(corev1.ContainerPort().
-			WithName(name).
-			WithContainerPort(port.Port).
-			WithProtocol(v1.Protocol(port.Protocol)))
+		ports = append(ports, fields{"name": name, "containerPort": port.Port, "protocol": port.Protocol})
 	}
-	if context := containerSecurity(c, p, path...); context != nil {
-		out.WithSecurityContext(context)
+	return fields{
+		"name":            p.Name,
+		"image":           p.Image.String(),
+		"imagePullPolicy": given(p.Image.PullPolicy),
+		"command":         p.Command,
+		"args":            p.Args,
+		"workingDir":      given(p.Workdir),
+		"ports":           ports,
+		"env":             env(c.variables(p, path)),
+		"envFrom":         envFrom(p.EnvFrom),
+		"resources":       resources(p.Resources),
+		"volumeMounts":    mounted.in[p.Name],
+		"securityContext": containerSecurity(c, p, path...),
+		"startupProbe":    probe(p, p.Health.Startup),
+		"readinessProbe":  probe(p, p.Health.Readiness),
+		"livenessProbe":   probe(p, p.Health.Liveness),
 	}
-	return withProbes(out, p)
 }
 
 // env emits the variables, each after those its text refers to: Kubernetes
 // expands $(NAME) only for a NAME that came before. Beyond that they are
 // sorted.
-func env(vars map[string]schema.Env) []*corev1.EnvVarApplyConfiguration {
-	var out []*corev1.EnvVarApplyConfiguration
+func env(vars map[string]schema.Env) []fields {
+	var out []fields
 	visited := make(map[string]bool)
 	var visit func(name string)
 	visit = func(name string) {
@@ -164,90 +151,72 @@ func references(text *string) []string {
 	}
 }
 
-func envVar(name string, value schema.Env) *corev1.EnvVarApplyConfiguration {
-	out := corev1.EnvVar().WithName(name)
-	source := corev1.EnvVarSource()
+func envVar(name string, value schema.Env) fields {
+	var source fields
 	switch {
 	case value.Secret.Name != "":
-		source.WithSecretKeyRef(corev1.SecretKeySelector().WithName(value.Secret.Name).WithKey(value.Secret.Key))
+		source = fields{"secretKeyRef": fields{"name": value.Secret.Name, "key": value.Secret.Key}}
 	case value.Config.Name != "":
-		source.WithConfigMapKeyRef(corev1.ConfigMapKeySelector().WithName(value.Config.Name).WithKey(value.Config.Key))
+		source = fields{"configMapKeyRef": fields{"name": value.Config.Name, "key": value.Config.Key}}
 	case value.Field != "":
-		source.WithFieldRef(corev1.ObjectFieldSelector().WithFieldPath(value.Field))
+		source = fields{"fieldRef": fields{"fieldPath": value.Field}}
 	case value.Value != nil:
-		return out.WithValue(*value.Value)
-	default:
-		return out
+		return fields{"name": name, "value": *value.Value}
 	}
-	return out.WithValueFrom(source)
+	return fields{"name": name, "valueFrom": source}
 }
 
-func envFrom(sources []schema.EnvFrom) []*corev1.EnvFromSourceApplyConfiguration {
-	var out []*corev1.EnvFromSourceApplyConfiguration
+func envFrom(sources []schema.EnvFrom) []fields {
+	var out []fields
 	for _, source := range sources {
 		kind, name, _ := strings.Cut(source.From, "/")
-		one := corev1.EnvFromSource()
+		ref := "configMapRef"
 		if kind == "secret" {
-			one.WithSecretRef(corev1.SecretEnvSource().WithName(name))
-		} else {
-			one.WithConfigMapRef(corev1.ConfigMapEnvSource().WithName(name))
+			ref = "secretRef"
 		}
-		if source.Prefix != "" {
-			one.WithPrefix(source.Prefix)
-		}
-		out = append(out, one)
+		out = append(out, fields{ref: fields{"name": name}, "prefix": given(source.Prefix)})
 	}
 	return out
 }
 
 // resources emits requests and limits, nil when there are none.
-func resources(r schema.Resources) *corev1.ResourceRequirementsApplyConfiguration {
-	requests, limits := quantities(r.CPU, r.Memory), quantities(r.Limits.CPU, r.Limits.Memory)
-	if len(requests)+len(limits) == 0 {
-		return nil
-	}
-	out := corev1.ResourceRequirements()
-	if len(requests) > 0 {
-		out.WithRequests(requests)
-	}
-	if len(limits) > 0 {
-		out.WithLimits(limits)
-	}
-	return out
+func resources(r schema.Resources) any {
+	return nonEmpty(fields{
+		"requests": quantities(r.CPU, r.Memory), "limits": quantities(r.Limits.CPU, r.Limits.Memory),
+	})
 }
 
-// quantities parses what the schema found valid; Kubernetes' own spelling
-// comes out, so 0.5 and 500m are the same bytes.
-func quantities(cpu, memory schema.Quantity) v1.ResourceList {
-	list := make(v1.ResourceList)
-	for name, text := range map[v1.ResourceName]schema.Quantity{v1.ResourceCPU: cpu, v1.ResourceMemory: memory} {
-		if quantity, err := resource.ParseQuantity(string(text)); text != "" && err == nil {
-			list[name] = quantity
-		}
+// quantities emits what the schema found valid in Kubernetes' own spelling, so
+// 0.5 and 500m are the same bytes.
+func quantities(cpu, memory schema.Quantity) any {
+	return nonEmpty(fields{"cpu": quantity(cpu), "memory": quantity(memory)})
+}
+
+func quantity(text schema.Quantity) any {
+	q, err := resource.ParseQuantity(string(text))
+	if text == "" || err != nil {
+		return nil
 	}
-	return list
+	return q.String()
 }
 
 // spread keeps pods of one revision apart. A single pod has nothing to be kept
 // apart from. Only the pods of a Deployment carry a label of their revision.
-func spread(c *scope) []*corev1.TopologySpreadConstraintApplyConfiguration {
-	var out []*corev1.TopologySpreadConstraintApplyConfiguration
-	selector := metav1.LabelSelector().WithMatchLabels(c.selector())
+func spread(c *scope) []fields {
+	var out []fields
 	add := func(key, mode string) {
-		when := v1.ScheduleAnyway
+		when := "ScheduleAnyway"
 		switch mode {
 		case "", "none":
 			return
 		case "hard":
-			when = v1.DoNotSchedule
+			when = "DoNotSchedule"
 		}
-		constraint := corev1.TopologySpreadConstraint().
-			WithTopologyKey(key).
-			WithMaxSkew(1).
-			WithWhenUnsatisfiable(when).
-			WithLabelSelector(selector)
+		constraint := fields{
+			"topologyKey": key, "maxSkew": 1, "whenUnsatisfiable": when, "labelSelector": matching(c.selector()),
+		}
 		if c.app.Kind != schema.Stateful {
-			constraint.WithMatchLabelKeys("pod-template-hash")
+			constraint["matchLabelKeys"] = []string{"pod-template-hash"}
 		}
 		out = append(out, constraint)
 	}
@@ -257,10 +226,10 @@ func spread(c *scope) []*corev1.TopologySpreadConstraintApplyConfiguration {
 		add("topology.kubernetes.io/zone", c.app.Spread.Zone)
 	}
 	for _, raw := range c.app.Spread.Constraints {
-		constraint := corev1.TopologySpreadConstraint()
-		c.into(raw, constraint, "spread", "constraints")
-		if constraint.LabelSelector == nil {
-			constraint.WithLabelSelector(selector)
+		constraint := fields{}
+		overlay[v1.TopologySpreadConstraint](c, raw, constraint, "spread", "constraints")
+		if constraint["labelSelector"] == nil {
+			constraint["labelSelector"] = matching(c.selector())
 		}
 		out = append(out, constraint)
 	}

@@ -7,8 +7,8 @@
 // It emits only what the description or a named default asks for: no status,
 // no timestamps, no empty list or map, no null. A server-side apply owns every
 // field it sends, so a field too many is a fight with somebody else. For the
-// same reason objects are built from client-go's apply configurations, whose
-// zero value is "not mentioned".
+// same reason objects are built from fields that are not mentioned unless they
+// are given, and not from the Go types of the API, which mention their zeros.
 //
 // A value of a Secret is in the objects, for whoever applies them, and never in
 // what [Objects.WriteYAML] and [Objects.WriteJSON] write.
@@ -18,7 +18,6 @@
 package render
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,7 +25,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	runtimeschema "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"stackctl.dev/stackctl/schema"
@@ -77,7 +75,7 @@ type Objects []*unstructured.Unstructured
 
 // emitters make the objects of one app, in this order. An emitter returns
 // nothing when the app has no such object.
-var emitters = []func(*scope) []any{
+var emitters = []func(*scope) []fields{
 	serviceAccount,
 	config,
 	secret,
@@ -94,8 +92,7 @@ var emitters = []func(*scope) []any{
 
 // Render returns the objects of a stack: those of its manifests, then those of
 // each app. What is wrong with a patch, a raw object or a secret comes back as
-// [schema.Errors]; any other error means that Options are not complete or the
-// stack was built by hand and not by [schema.Load].
+// [schema.Errors]; any other error means that Options are not complete.
 func Render(s *schema.Stack, opts Options) (Objects, error) {
 	if opts.Namespace == "" {
 		return nil, errors.New("render: a namespace is required")
@@ -106,19 +103,14 @@ func Render(s *schema.Stack, opts Options) (Objects, error) {
 		origins[i] = s.Manifests[i].Pos
 	}
 	scopes, emitted := make([]scope, len(s.Apps)), make([]Objects, len(s.Apps))
-	failed := make([]error, len(s.Apps))
 	schema.Concurrently(len(s.Apps), func(i int) {
 		c := &scopes[i]
 		*c = scope{stack: s, app: s.Apps[i], options: opts}
-		if emitted[i], failed[i] = c.emit(); failed[i] == nil {
-			c.patch(emitted[i])
-		}
+		emitted[i] = c.emit()
+		c.patch(emitted[i])
 	})
 	var errs schema.Errors
 	for i, app := range s.Apps {
-		if failed[i] != nil {
-			return nil, failed[i]
-		}
 		objects, errs = append(objects, emitted[i]...), append(errs, scopes[i].errs...)
 		for range emitted[i] {
 			origins = append(origins, app.Pos)
@@ -132,18 +124,15 @@ func Render(s *schema.Stack, opts Options) (Objects, error) {
 }
 
 // emit returns the objects of the app before any patch.
-func (c *scope) emit() (Objects, error) {
+func (c *scope) emit() Objects {
 	var objects Objects
 	for _, emit := range emitters {
 		for _, object := range emit(c) {
-			content, err := toUnstructured(object)
-			if err != nil {
-				return nil, fmt.Errorf("render %s: %w", c.app.Name, err)
-			}
-			objects = append(objects, content)
+			plain(object)
+			objects = append(objects, &unstructured.Unstructured{Object: object})
 		}
 	}
-	return objects, nil
+	return objects
 }
 
 // twice reports objects that would be one in the cluster.
@@ -166,18 +155,6 @@ func twice(objects Objects, origins []schema.Pos) schema.Errors {
 		seen[key] = origins[i]
 	}
 	return errs
-}
-
-// toUnstructured converts an apply configuration.
-func toUnstructured(object any) (*unstructured.Unstructured, error) {
-	if content, ok := object.(map[string]any); ok {
-		return &unstructured.Unstructured{Object: content}, nil
-	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-	if err != nil {
-		return nil, err
-	}
-	return &unstructured.Unstructured{Object: content}, nil
 }
 
 // scope is one app on its way to objects.
@@ -266,21 +243,3 @@ func labelSafe(tag string) string {
 	}
 	return strings.TrimRight(tag, "_.-")
 }
-
-// into lays an object of the Kubernetes API that the user wrote over what out
-// holds.
-func (c *scope) into(raw schema.Raw, out any, path ...string) {
-	if raw == nil {
-		return
-	}
-	text, err := json.Marshal(raw)
-	if err == nil {
-		err = json.Unmarshal(text, out)
-	}
-	if err != nil {
-		c.fail("is not what Kubernetes takes here: "+err.Error(), "", path...)
-	}
-}
-
-// one wraps an object for an emitter.
-func one(object any) []any { return []any{object} }

@@ -47,6 +47,7 @@ func TestFields(t *testing.T) {
 				}
 			}
 			objects := renderText(t, string(story.Files[0].Data), environment)
+			checkFields(t, objects)
 			got := cut(t, objects, shows)
 			if update {
 				story.Files[1].Data = []byte(got)

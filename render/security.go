@@ -2,11 +2,10 @@ package render
 
 import (
 	"cmp"
-	"reflect"
 	"slices"
 
 	"k8s.io/api/core/v1"
-	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"stackctl.dev/stackctl/schema"
 )
@@ -22,70 +21,53 @@ import (
 
 // podSecurity emits the part of a preset that all containers share, nil when
 // there is none.
-func podSecurity(c *scope) *corev1.PodSecurityContextApplyConfiguration {
+func podSecurity(c *scope) any {
 	s := c.app.Security
-	out := corev1.PodSecurityContext()
+	// The group follows the user, so that files of one app fit together.
+	out := fields{"runAsUser": s.User, "runAsGroup": cmp.Or(s.Group, s.User), "fsGroup": cmp.Or(s.FSGroup, s.User)}
 	if isRestricted(s.Preset) {
-		out.WithRunAsNonRoot(true)
+		out["runAsNonRoot"] = true
 	}
 	if s.Preset != "none" {
-		out.WithSeccompProfile(corev1.SeccompProfile().WithType(v1.SeccompProfileTypeRuntimeDefault))
+		out["seccompProfile"] = fields{"type": "RuntimeDefault"}
 	}
-	// The group follows the user, so that files of one app fit together.
-	group, fsGroup := s.Group, s.FSGroup
-	if group == nil {
-		group = s.User
-	}
-	if fsGroup == nil {
-		fsGroup = s.User
-	}
-	out.RunAsUser, out.RunAsGroup, out.FSGroup = s.User, group, fsGroup
-	c.into(s.PodContext, out, "security", "pod")
-	if reflect.ValueOf(*out).IsZero() {
-		return nil
-	}
-	return out
+	overlay[v1.PodSecurityContext](c, s.PodContext, out, "security", "pod")
+	return nonEmpty(out)
 }
 
 // containerSecurity emits the part of a preset that a container has, nil when
 // there is none. A container beside the app's has its preset unless it says
 // another one.
-func containerSecurity(c *scope, p *schema.Program, path ...string) *corev1.SecurityContextApplyConfiguration {
+func containerSecurity(c *scope, p *schema.Program, path ...string) any {
 	preset, shared := cmp.Or(p.Security.Preset, c.app.Security.Preset), c.app.Security.Preset
-	out := corev1.SecurityContext()
+	out := fields{}
 	if isRestricted(preset) {
-		out.WithAllowPrivilegeEscalation(false).
-			WithCapabilities(corev1.Capabilities().WithDrop("ALL"))
+		out["allowPrivilegeEscalation"] = false
+		out["capabilities"] = fields{"drop": []string{"ALL"}}
 	}
 	if preset == "hardened" {
-		out.WithReadOnlyRootFilesystem(true)
+		out["readOnlyRootFilesystem"] = true
 	}
 	if isRestricted(preset) != isRestricted(shared) {
-		out.WithRunAsNonRoot(isRestricted(preset))
+		out["runAsNonRoot"] = isRestricted(preset)
 	}
 	if preset != "none" && shared == "none" {
-		out.WithSeccompProfile(corev1.SeccompProfile().WithType(v1.SeccompProfileTypeRuntimeDefault))
+		out["seccompProfile"] = fields{"type": "RuntimeDefault"}
 	}
 	if len(path) > 0 {
-		out.RunAsUser, out.RunAsGroup = p.Security.User, p.Security.Group
-		if out.RunAsGroup == nil {
-			out.RunAsGroup = p.Security.User
-		}
+		out["runAsUser"], out["runAsGroup"] = p.Security.User, cmp.Or(p.Security.Group, p.Security.User)
 	}
-	c.into(p.Security.ContainerContext, out, append(path, "security", "container")...)
+	overlay[v1.SecurityContext](c, p.Security.ContainerContext, out, append(path, "security", "container")...)
 	if raw, _ := p.Security.ContainerContext.(map[string]any); raw["allowPrivilegeEscalation"] == nil && gainsPrivileges(out) {
-		out.AllowPrivilegeEscalation = nil // the server refuses both
+		delete(out, "allowPrivilegeEscalation") // the server refuses both
 	}
-	if reflect.ValueOf(*out).IsZero() {
-		return nil
-	}
-	return out
+	return nonEmpty(out)
 }
 
 // gainsPrivileges reports a context with which escalation cannot be forbidden.
-func gainsPrivileges(context *corev1.SecurityContextApplyConfiguration) bool {
-	return context.Privileged != nil && *context.Privileged ||
-		context.Capabilities != nil && slices.Contains(context.Capabilities.Add, "SYS_ADMIN")
+func gainsPrivileges(context fields) bool {
+	added, _, _ := unstructured.NestedStringSlice(context, "capabilities", "add")
+	return context["privileged"] == true || slices.Contains(added, "SYS_ADMIN")
 }
 
 func isRestricted(preset string) bool { return preset == "restricted" || preset == "hardened" }

@@ -8,58 +8,47 @@ import (
 	"strconv"
 	"strings"
 
-	"k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
-	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
-
 	"stackctl.dev/stackctl/schema"
 )
 
 // claims emits the volume claims of an app whose pods share them. A stateful
 // app has templates instead, see claimTemplates.
-func claims(c *scope) []any {
+func claims(c *scope) []fields {
 	if c.app.Kind == schema.Stateful {
 		return nil
 	}
 	names := volumeNames(c.app)
-	var objects []any
+	var objects []fields
 	for _, path := range c.app.Claims() {
-		objects = append(objects, corev1.PersistentVolumeClaim(c.app.Name+"-"+names[path], c.namespace()).
-			WithLabels(c.labels()).
-			WithAnnotations(c.annotations(nil)).
-			WithSpec(claimSpec(c.app.Volumes[path])))
+		meta := metadata{c.app.Name + "-" + names[path], c.labels(), c.annotations(nil)}
+		objects = append(objects, c.object("v1", "PersistentVolumeClaim", meta, fields{"spec": claimSpec(c.app.Volumes[path])}))
 	}
 	return objects
 }
 
 // claimTemplates emits the claims that each pod of a stateful app gets. They
 // can never change, so they carry only labels that do not.
-func claimTemplates(c *scope) []*corev1.PersistentVolumeClaimApplyConfiguration {
+func claimTemplates(c *scope) []fields {
 	names := volumeNames(c.app)
-	var out []*corev1.PersistentVolumeClaimApplyConfiguration
+	var out []fields
 	for _, path := range c.app.Claims() {
-		claim := corev1.PersistentVolumeClaim(names[path], "").WithLabels(c.fixed()).WithSpec(claimSpec(c.app.Volumes[path]))
-		claim.Namespace, claim.Kind, claim.APIVersion = nil, nil, nil
-		out = append(out, claim)
+		out = append(out, fields{"metadata": fields{"name": names[path], "labels": c.fixed()}, "spec": claimSpec(c.app.Volumes[path])})
 	}
 	return out
 }
 
-func claimSpec(volume schema.Volume) *corev1.PersistentVolumeClaimSpecApplyConfiguration {
-	spec := corev1.PersistentVolumeClaimSpec().WithAccessModes(v1.PersistentVolumeAccessMode(volume.Access))
-	if volume.Class != "" {
-		spec.WithStorageClassName(volume.Class)
-	}
-	if size, err := resource.ParseQuantity(string(volume.Size)); err == nil {
-		spec.WithResources(corev1.VolumeResourceRequirements().WithRequests(v1.ResourceList{v1.ResourceStorage: size}))
+func claimSpec(volume schema.Volume) fields {
+	spec := fields{"accessModes": []string{volume.Access}, "storageClassName": given(volume.Class)}
+	if size := quantity(volume.Size); size != nil {
+		spec["resources"] = fields{"requests": fields{"storage": size}}
 	}
 	return spec
 }
 
 // mounted is what the containers of a pod mount, by the name of the container.
 type mounted struct {
-	volumes []*corev1.VolumeApplyConfiguration
-	in      map[string][]*corev1.VolumeMountApplyConfiguration
+	volumes []fields
+	in      map[string][]fields
 	taken   map[string]bool // names of volumes
 }
 
@@ -67,7 +56,7 @@ type mounted struct {
 // container its files, its secrets, its own directories and the /tmp of a
 // read-only root.
 func mounts(c *scope) *mounted {
-	m := &mounted{in: make(map[string][]*corev1.VolumeMountApplyConfiguration), taken: make(map[string]bool)}
+	m := &mounted{in: make(map[string][]fields), taken: make(map[string]bool)}
 	names := volumeNames(c.app)
 	for _, path := range slices.Sorted(maps.Keys(c.app.Volumes)) {
 		m.taken[names[path]] = true
@@ -84,7 +73,7 @@ func mounts(c *scope) *mounted {
 			if mount.From != "" {
 				m.mount(p.Name, names[mount.From], mountPath)
 			} else {
-				m.empty(p.Name, m.unique("tmp", path), mountPath, mount.Medium, "")
+				m.empty(p.Name, m.unique("tmp", path), mountPath, mount.Medium)
 			}
 		}
 		m.files(c, p, path)
@@ -94,12 +83,12 @@ func mounts(c *scope) *mounted {
 			preset = p.Security.Preset
 		}
 		if preset == "hardened" && !m.has(p.Name, "/tmp") {
-			m.empty(p.Name, m.unique("tmp", path), "/tmp", "disk", "")
+			m.empty(p.Name, m.unique("tmp", path), "/tmp", "disk")
 		}
 	})
 	for _, mounts := range m.in {
-		slices.SortStableFunc(mounts, func(a, b *corev1.VolumeMountApplyConfiguration) int {
-			return strings.Compare(*a.MountPath, *b.MountPath)
+		slices.SortStableFunc(mounts, func(a, b fields) int {
+			return strings.Compare(a["mountPath"].(string), b["mountPath"].(string))
 		})
 	}
 	return m
@@ -126,69 +115,72 @@ func (m *mounted) ownMounts(c *scope, path []string) func(func(string, schema.Mo
 
 // appVolume is a volume of the app; the claims of a stateful app are none, they
 // are mounted by the name of their template.
-func appVolume(c *scope, name string, volume schema.Volume) *corev1.VolumeApplyConfiguration {
-	out := corev1.Volume().WithName(name)
+func appVolume(c *scope, name string, volume schema.Volume) fields {
+	claim := func(name string) fields { return fields{"claimName": name} }
 	switch {
 	case volume.Existing != "":
-		return out.WithPersistentVolumeClaim(corev1.PersistentVolumeClaimVolumeSource().WithClaimName(volume.Existing))
+		return fields{"name": name, "persistentVolumeClaim": claim(volume.Existing)}
 	case volume.Medium != "":
-		return out.WithEmptyDir(emptyDir(volume.Medium, volume.Size))
+		return emptyDir(name, volume.Medium, volume.Size)
 	case c.app.Kind == schema.Stateful:
 		return nil
 	}
-	return out.WithPersistentVolumeClaim(corev1.PersistentVolumeClaimVolumeSource().WithClaimName(c.app.Name + "-" + name))
+	return fields{"name": name, "persistentVolumeClaim": claim(c.app.Name + "-" + name)}
 }
 
-func emptyDir(medium string, size schema.Quantity) *corev1.EmptyDirVolumeSourceApplyConfiguration {
-	out := corev1.EmptyDirVolumeSource()
+func emptyDir(name, medium string, size schema.Quantity) fields {
+	source := fields{"sizeLimit": quantity(size)}
 	if medium == "memory" {
-		out.WithMedium(v1.StorageMediumMemory)
+		source["medium"] = "Memory"
 	}
-	if limit, err := resource.ParseQuantity(string(size)); size != "" && err == nil {
-		out.WithSizeLimit(limit)
-	}
-	return out
+	return fields{"name": name, "emptyDir": source}
 }
 
 // empty gives a container an empty directory of its own.
-func (m *mounted) empty(container, name, path, medium string, size schema.Quantity) {
-	m.volumes = append(m.volumes, corev1.Volume().WithName(name).WithEmptyDir(emptyDir(medium, size)))
+func (m *mounted) empty(container, name, path, medium string) {
+	m.volumes = append(m.volumes, emptyDir(name, medium, ""))
 	m.mount(container, name, path)
 }
 
-func (m *mounted) mount(container, volume, path string) *corev1.VolumeMountApplyConfiguration {
-	out := corev1.VolumeMount().WithName(volume).WithMountPath(path)
+func (m *mounted) mount(container, volume, path string) fields {
+	out := fields{"name": volume, "mountPath": path}
 	m.in[container] = append(m.in[container], out)
 	return out
 }
 
-func (m *mounted) has(container, path string) bool {
-	return slices.ContainsFunc(m.in[container], func(mount *corev1.VolumeMountApplyConfiguration) bool { return *mount.MountPath == path })
+// mountFile mounts one file of a volume by itself, so that the rest of its
+// directory stays what the image has there.
+func (m *mounted) mountFile(container, volume, path, key string) {
+	out := m.mount(container, volume, path)
+	out["subPath"], out["readOnly"] = key, true
 }
 
-// files mounts each file by itself, so that the rest of its directory stays
-// what the image has there.
+func (m *mounted) has(container, path string) bool {
+	return slices.ContainsFunc(m.in[container], func(mount fields) bool { return mount["mountPath"] == path })
+}
+
+// files mounts the files of a container.
 func (m *mounted) files(c *scope, p *schema.Program, path []string) {
 	if len(p.Files) == 0 {
 		return
 	}
 	name, _ := c.configName(p, path)
-	source := corev1.ConfigMapVolumeSource().WithName(name)
 	volume := m.unique("files", path)
 	paths := slices.Sorted(maps.Keys(p.Files))
 	keys := keysOf(paths)
+	var items []fields
 	for _, path := range paths {
-		item := corev1.KeyToPath().WithKey(keys[path]).WithPath(keys[path])
+		item := fields{"key": keys[path], "path": keys[path]}
 		if mode, err := strconv.ParseInt(p.Files[path].Mode, 8, 32); err == nil && mode != 0o644 {
-			item.WithMode(int32(mode))
+			item["mode"] = mode
 		}
-		source.WithItems(item)
-		m.mount(p.Name, volume, path).WithSubPath(keys[path]).WithReadOnly(true)
+		items = append(items, item)
+		m.mountFile(p.Name, volume, path, keys[path])
 	}
-	m.volumes = append(m.volumes, corev1.Volume().WithName(volume).WithConfigMap(source))
+	m.volumes = append(m.volumes, fields{"name": volume, "configMap": fields{"name": name, "items": items}})
 }
 
-// secrets mounts each secret file by itself, from wherever it is kept.
+// secrets mounts the secret files of a container, from wherever each is kept.
 func (m *mounted) secrets(c *scope, p *schema.Program, path []string) {
 	var paths []string
 	for _, name := range slices.Sorted(maps.Keys(p.Secrets)) {
@@ -201,20 +193,17 @@ func (m *mounted) secrets(c *scope, p *schema.Program, path []string) {
 	}
 	keys := keysOf(slices.Sorted(maps.Keys(p.Secrets)))
 	volume := m.unique("secrets", path)
-	bySecret := make(map[string]*corev1.SecretProjectionApplyConfiguration)
+	items := make(map[string][]fields) // by the name of the Secret
 	for _, file := range paths {
 		ref := c.reference(p.Secrets[file], keys[file], path)
-		if bySecret[ref.Name] == nil {
-			bySecret[ref.Name] = corev1.SecretProjection().WithName(ref.Name)
-		}
-		bySecret[ref.Name].WithItems(corev1.KeyToPath().WithKey(ref.Key).WithPath(keys[file]))
-		m.mount(p.Name, volume, file).WithSubPath(keys[file]).WithReadOnly(true)
+		items[ref.Name] = append(items[ref.Name], fields{"key": ref.Key, "path": keys[file]})
+		m.mountFile(p.Name, volume, file, keys[file])
 	}
-	source := corev1.ProjectedVolumeSource()
-	for _, name := range slices.Sorted(maps.Keys(bySecret)) {
-		source.WithSources(corev1.VolumeProjection().WithSecret(bySecret[name]))
+	var sources []fields
+	for _, name := range slices.Sorted(maps.Keys(items)) {
+		sources = append(sources, fields{"secret": fields{"name": name, "items": items[name]}})
 	}
-	m.volumes = append(m.volumes, corev1.Volume().WithName(volume).WithProjected(source))
+	m.volumes = append(m.volumes, fields{"name": volume, "projected": fields{"sources": sources}})
 }
 
 // unique returns a name for a volume of a container that no other has.

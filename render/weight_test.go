@@ -26,7 +26,7 @@ func TestAllocations(t *testing.T) {
 				return err
 			}
 		}},
-		{"render", 810, func(apps int) func() error {
+		{"render", 390, func(apps int) func() error {
 			stack := manyApps(t, apps)
 			return func() error {
 				_, err := render.Render(stack, render.Options{Namespace: "shop"})

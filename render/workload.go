@@ -5,52 +5,35 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/api/apps/v1"
-	batch "k8s.io/api/batch/v1"
-	core "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
-	appsv1 "k8s.io/client-go/applyconfigurations/apps/v1"
-	batchv1 "k8s.io/client-go/applyconfigurations/batch/v1"
-	metav1 "k8s.io/client-go/applyconfigurations/meta/v1"
-
 	"stackctl.dev/stackctl/schema"
 )
 
 // workload emits what runs the pods of the app.
-func workload(c *scope) []any {
+func workload(c *scope) []fields {
 	switch {
 	case c.app.IsExternal():
 		return nil
 	case c.app.Kind == schema.Stateful:
-		return one(statefulSet(c))
+		return []fields{statefulSet(c)}
 	case c.app.Kind == schema.Daemon:
-		return one(daemonSet(c))
+		return []fields{daemonSet(c)}
 	case c.app.Kind == schema.JobKind:
-		return one(job(c))
+		return []fields{job(c)}
 	case c.app.Kind == schema.Cron:
-		return one(cronJob(c))
+		return []fields{cronJob(c)}
 	}
-	return one(deployment(c))
+	return []fields{deployment(c)}
 }
 
-func deployment(c *scope) any {
-	spec := appsv1.DeploymentSpec().
-		WithSelector(metav1.LabelSelector().WithMatchLabels(c.selector())).
-		WithStrategy(strategy(c.app.Update)).
-		WithTemplate(podTemplate(c))
-	if deadline := c.app.Update.Deadline; deadline > 0 {
-		spec.WithProgressDeadlineSeconds(int32(deadline))
-	}
-	if c.app.Replicas != nil {
-		spec.WithReplicas(*c.app.Replicas)
-	}
-	if c.app.Update.MinReady > 0 {
-		spec.WithMinReadySeconds(int32(c.app.Update.MinReady))
-	}
-	return appsv1.Deployment(c.app.Name, c.namespace()).
-		WithLabels(c.versioned()).
-		WithAnnotations(c.ordered()).
-		WithSpec(spec)
+func deployment(c *scope) fields {
+	return c.object("apps/v1", "Deployment", metadata{c.app.Name, c.versioned(), c.ordered()}, fields{"spec": fields{
+		"replicas":                c.app.Replicas,
+		"minReadySeconds":         given(int64(c.app.Update.MinReady)),
+		"progressDeadlineSeconds": given(int64(c.app.Update.Deadline)),
+		"selector":                matching(c.selector()),
+		"strategy":                strategy(c.app.Update),
+		"template":                podTemplate(c),
+	}})
 }
 
 // ordered are the annotations of a workload: also what must come before it.
@@ -66,144 +49,90 @@ func (c *scope) ordered() map[string]string {
 }
 
 // strategy is how new pods replace old ones.
-func strategy(update schema.Update) *appsv1.DeploymentStrategyApplyConfiguration {
-	if update.Strategy == "recreate" || update.Type == "Recreate" {
-		return appsv1.DeploymentStrategy().WithType(v1.RecreateDeploymentStrategyType)
-	}
-	out := appsv1.DeploymentStrategy().WithType(v1.RollingUpdateDeploymentStrategyType)
-	if update.Strategy == "rolling" {
-		return out.WithRollingUpdate(appsv1.RollingUpdateDeployment().
-			WithMaxSurge(intOrPercent(update.MaxSurge)).
-			WithMaxUnavailable(intOrPercent(update.MaxUnavailable)))
-	}
-	if raw := update.RollingUpdate; raw != nil {
-		rolling := appsv1.RollingUpdateDeployment()
-		rolling.MaxSurge, rolling.MaxUnavailable = intOrPercentOf(raw.MaxSurge), intOrPercentOf(raw.MaxUnavailable)
-		out.WithRollingUpdate(rolling)
-	}
-	return out
-}
-
-func statefulSet(c *scope) any {
-	strategy := appsv1.StatefulSetUpdateStrategy().WithType(v1.RollingUpdateStatefulSetStrategyType)
-	switch raw := c.app.Update.RollingUpdate; {
-	case c.app.Update.Type == "OnDelete":
-		strategy.WithType(v1.OnDeleteStatefulSetStrategyType)
+func strategy(update schema.Update) fields {
+	switch raw := update.RollingUpdate; {
+	case update.Strategy == "recreate" || update.Type == "Recreate":
+		return fields{"type": "Recreate"}
+	case update.Strategy == "rolling":
+		return rolling(fields{"maxSurge": update.MaxSurge, "maxUnavailable": update.MaxUnavailable})
 	case raw != nil:
-		rolling := appsv1.RollingUpdateStatefulSetStrategy()
-		rolling.Partition, rolling.MaxUnavailable = raw.Partition, intOrPercentOf(raw.MaxUnavailable)
-		strategy.WithRollingUpdate(rolling)
+		return rolling(fields{"maxSurge": raw.MaxSurge, "maxUnavailable": raw.MaxUnavailable})
 	}
-	spec := appsv1.StatefulSetSpec().
-		WithServiceName(governingName(c)).
-		WithSelector(metav1.LabelSelector().WithMatchLabels(c.selector())).
-		WithUpdateStrategy(strategy).
-		WithTemplate(podTemplate(c)).
-		WithVolumeClaimTemplates(claimTemplates(c)...)
-	if c.app.Replicas != nil {
-		spec.WithReplicas(*c.app.Replicas)
-	}
-	if c.app.Update.MinReady > 0 {
-		spec.WithMinReadySeconds(int32(c.app.Update.MinReady))
-	}
-	return appsv1.StatefulSet(c.app.Name, c.namespace()).
-		WithLabels(c.versioned()).
-		WithAnnotations(c.ordered()).
-		WithSpec(spec)
+	return rolling(nil)
 }
 
-func daemonSet(c *scope) any {
-	strategy := appsv1.DaemonSetUpdateStrategy().WithType(v1.RollingUpdateDaemonSetStrategyType)
+// rolling is a strategy that replaces pods one by one, with what it says about
+// that.
+func rolling(update fields) fields { return fields{"type": "RollingUpdate", "rollingUpdate": update} }
+
+func statefulSet(c *scope) fields {
+	strategy := rolling(nil)
 	switch raw := c.app.Update.RollingUpdate; {
 	case c.app.Update.Type == "OnDelete":
-		strategy.WithType(v1.OnDeleteDaemonSetStrategyType)
+		strategy = fields{"type": "OnDelete"}
+	case raw != nil:
+		strategy = rolling(fields{"partition": raw.Partition, "maxUnavailable": raw.MaxUnavailable})
+	}
+	return c.object("apps/v1", "StatefulSet", metadata{c.app.Name, c.versioned(), c.ordered()}, fields{"spec": fields{
+		"serviceName":          governingName(c),
+		"replicas":             c.app.Replicas,
+		"minReadySeconds":      given(int64(c.app.Update.MinReady)),
+		"selector":             matching(c.selector()),
+		"updateStrategy":       strategy,
+		"template":             podTemplate(c),
+		"volumeClaimTemplates": claimTemplates(c),
+	}})
+}
+
+func daemonSet(c *scope) fields {
+	strategy := rolling(nil)
+	switch raw := c.app.Update.RollingUpdate; {
+	case c.app.Update.Type == "OnDelete":
+		strategy = fields{"type": "OnDelete"}
 	case c.app.Update.Strategy == "rolling":
-		strategy.WithRollingUpdate(appsv1.RollingUpdateDaemonSet().
-			WithMaxSurge(intOrPercent(c.app.Update.MaxSurge)).
-			WithMaxUnavailable(intOrPercent(c.app.Update.MaxUnavailable)))
+		strategy = rolling(fields{"maxSurge": c.app.Update.MaxSurge, "maxUnavailable": c.app.Update.MaxUnavailable})
 	case raw != nil:
-		rolling := appsv1.RollingUpdateDaemonSet()
-		rolling.MaxSurge, rolling.MaxUnavailable = intOrPercentOf(raw.MaxSurge), intOrPercentOf(raw.MaxUnavailable)
+		update := fields{"maxSurge": raw.MaxSurge, "maxUnavailable": raw.MaxUnavailable}
 		if raw.MaxSurge != nil && raw.MaxUnavailable == nil {
-			rolling.WithMaxUnavailable(intstr.FromInt32(0)) // the server's default is 1, and refused beside a surge
+			update["maxUnavailable"] = 0 // the server's default is 1, and refused beside a surge
 		}
-		strategy.WithRollingUpdate(rolling)
+		strategy = rolling(update)
 	}
-	spec := appsv1.DaemonSetSpec().
-		WithSelector(metav1.LabelSelector().WithMatchLabels(c.selector())).
-		WithUpdateStrategy(strategy).
-		WithTemplate(podTemplate(c))
-	if c.app.Update.MinReady > 0 {
-		spec.WithMinReadySeconds(int32(c.app.Update.MinReady))
-	}
-	return appsv1.DaemonSet(c.app.Name, c.namespace()).
-		WithLabels(c.versioned()).
-		WithAnnotations(c.ordered()).
-		WithSpec(spec)
+	return c.object("apps/v1", "DaemonSet", metadata{c.app.Name, c.versioned(), c.ordered()}, fields{"spec": fields{
+		"minReadySeconds": given(int64(c.app.Update.MinReady)),
+		"selector":        matching(c.selector()),
+		"updateStrategy":  strategy,
+		"template":        podTemplate(c),
+	}})
 }
 
 // job emits a Job, whose template can never change: the engine names it by what
 // it is to do, so that another image is another Job.
-func job(c *scope) any {
+func job(c *scope) fields {
 	labels := c.versioned()
 	labels[LabelContent] = contentTemplate
-	return batchv1.Job(c.app.Name, c.namespace()).
-		WithLabels(labels).
-		WithAnnotations(c.ordered()).
-		WithSpec(jobSpec(c))
+	return c.object("batch/v1", "Job", metadata{c.app.Name, labels, c.ordered()}, fields{"spec": jobSpec(c)})
 }
 
-func jobSpec(c *scope) *batchv1.JobSpecApplyConfiguration {
-	template := podTemplate(c)
-	template.Spec.WithRestartPolicy(core.RestartPolicyNever)
-	spec := batchv1.JobSpec().WithTemplate(template)
+func jobSpec(c *scope) fields {
+	spec := fields{"template": podTemplate(c)}
 	if job := c.app.Job; job != nil {
-		spec.BackoffLimit, spec.Parallelism, spec.Completions = job.Retries, job.Parallelism, job.Completions
-		if job.Timeout != nil {
-			spec.WithActiveDeadlineSeconds(int64(*job.Timeout))
-		}
-		if job.TTL != nil {
-			spec.WithTTLSecondsAfterFinished(int32(*job.TTL))
-		}
+		spec["backoffLimit"], spec["parallelism"], spec["completions"] = job.Retries, job.Parallelism, job.Completions
+		spec["activeDeadlineSeconds"], spec["ttlSecondsAfterFinished"] = number(job.Timeout), number(job.TTL)
 	}
 	return spec
 }
 
-func cronJob(c *scope) any {
+func cronJob(c *scope) fields {
 	schedule := c.app.Schedule
-	spec := batchv1.CronJobSpec().
-		WithSchedule(schedule.Cron).
-		WithConcurrencyPolicy(batch.ConcurrencyPolicy(schedule.Concurrency)).
-		WithJobTemplate(batchv1.JobTemplateSpec().WithLabels(c.versioned()).WithSpec(jobSpec(c)))
-	if schedule.Timezone != "" {
-		spec.WithTimeZone(schedule.Timezone)
-	}
-	if schedule.Suspend {
-		spec.WithSuspend(true)
-	}
-	if history := schedule.History; history != nil {
-		spec.WithSuccessfulJobsHistoryLimit(*history).WithFailedJobsHistoryLimit(*history)
-	}
-	if schedule.Deadline != nil {
-		spec.WithStartingDeadlineSeconds(int64(*schedule.Deadline))
-	}
-	return batchv1.CronJob(c.app.Name, c.namespace()).
-		WithLabels(c.versioned()).
-		WithAnnotations(c.ordered()).
-		WithSpec(spec)
-}
-
-func intOrPercent(value schema.IntOrPercent) intstr.IntOrString {
-	if value.Percent != "" {
-		return intstr.FromString(value.Percent)
-	}
-	return intstr.FromInt32(value.Int)
-}
-
-func intOrPercentOf(value *schema.IntOrPercent) *intstr.IntOrString {
-	if value == nil {
-		return nil
-	}
-	out := intOrPercent(*value)
-	return &out
+	return c.object("batch/v1", "CronJob", metadata{c.app.Name, c.versioned(), c.ordered()}, fields{"spec": fields{
+		"schedule":                   schedule.Cron,
+		"timeZone":                   given(schedule.Timezone),
+		"suspend":                    given(schedule.Suspend),
+		"concurrencyPolicy":          schedule.Concurrency,
+		"startingDeadlineSeconds":    number(schedule.Deadline),
+		"successfulJobsHistoryLimit": schedule.History,
+		"failedJobsHistoryLimit":     schedule.History,
+		"jobTemplate":                fields{"metadata": fields{"labels": c.versioned()}, "spec": jobSpec(c)},
+	}})
 }
