@@ -43,8 +43,8 @@ func servicePort(name string, number int32, protocol string) fields {
 }
 
 // governing emits the headless Service that gives each pod of a stateful app a
-// name of its own. Pods are found before they
-// are ready, since they must find each other to become it.
+// name of its own. Pods are found before they are ready, since they must find
+// each other to become it.
 func governing(c *scope) []fields {
 	if c.app.Kind != schema.Stateful {
 		return nil
