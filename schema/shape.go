@@ -122,15 +122,19 @@ func (d *definitions) formsOf() map[string]*shape {
 }
 
 func compile(names ...string) *definitions {
-	instance := build.NewContext().NewInstance("", nil)
-	for _, name := range names {
-		text, _ := sources.ReadFile(name)
-		file, err := parser.ParseFile(name, text, parser.ParseComments)
-		if err == nil {
-			err = instance.AddSyntax(file)
-		}
+	files := make([]*ast.File, len(names))
+	Concurrently(len(names), func(i int) {
+		text, _ := sources.ReadFile(names[i])
+		file, err := parser.ParseFile(names[i], text, parser.ParseComments)
 		if err != nil {
 			panic(err) // the tests would not begin
+		}
+		files[i] = file
+	})
+	instance := build.NewContext().NewInstance("", nil)
+	for _, file := range files {
+		if err := instance.AddSyntax(file); err != nil {
+			panic(err)
 		}
 	}
 	d := &definitions{context: cuecontext.New(), shapes: make(map[string]*shape)}
@@ -191,11 +195,13 @@ func (d *definitions) structure(v cue.Value) *shape {
 		s.elem = d.shapeOf(v.LookupPath(cue.MakePath(cue.AnyIndex)))
 	case s.kind == cue.StructKind:
 		d.fieldsOf(s, v)
-	case s.kind == cue.StringKind:
-		s.enum = enumOf(v)
+	case s.kind == cue.StringKind || s.kind == cue.BoolKind:
+		op, parts := v.Expr()
+		s.free = op == cue.NoOp && !v.IsConcrete()
+		if s.kind == cue.StringKind {
+			s.enum = enumOf(v, op, parts)
+		}
 	}
-	op, _ := v.Expr()
-	s.free = op == cue.NoOp && !v.IsConcrete() && (s.kind == cue.StringKind || s.kind == cue.BoolKind)
 	return s
 }
 
@@ -301,9 +307,8 @@ func (d *definitions) attribute(s *shape, a cue.Attribute) {
 	}
 }
 
-// enumOf returns the texts of a disjunction of texts.
-func enumOf(v cue.Value) []string {
-	op, parts := v.Expr()
+// enumOf returns the texts of a disjunction of texts, by its expression.
+func enumOf(v cue.Value, op cue.Op, parts []cue.Value) []string {
 	if op == cue.NoOp && v.IsConcrete() {
 		parts = []cue.Value{v}
 	} else if op != cue.OrOp {
