@@ -179,13 +179,18 @@ func (shown Summary) match(start Summary, end *Summary) error {
 	if shown.Status == StatusCorrupt || shown.Status == StatusNewer {
 		return corrupt("%s", shown.Error)
 	}
+	says := func(want Summary) bool {
+		want.Status = shown.Status
+		return string(canonical(shown)) == string(canonical(want))
+	}
 	want := start
-	want.Status = shown.Status
 	switch {
 	case end != nil && string(canonical(end.facts())) != string(canonical(start.facts())):
 		return corrupt("its outcome is that of another revision")
 	case shown.Status == StatusPending:
-	case shown.Status == StatusInterrupted && (end == nil || end.Status != StatusInterrupted): // closed by a later run
+	// Closed by a later run, which does not read what the dead one came to. That
+	// may have been an interrupt, too, on record but not yet in the status.
+	case shown.Status == StatusInterrupted && (end == nil || end.Status != StatusInterrupted || says(start)):
 	case shown.Status == StatusDeployed, shown.Status == StatusSuperseded, shown.Status == StatusFailed, shown.Status == StatusInterrupted:
 		if end == nil {
 			return corrupt("it is marked %s, but what became of it is not on record", shown.Status)
@@ -194,11 +199,10 @@ func (shown Summary) match(start Summary, end *Summary) error {
 			return corrupt("it is marked %s, but ended as %s", shown.Status, end.Status)
 		}
 		want = *end
-		want.Status = shown.Status
 	default:
 		return corrupt("it is marked %q", shown.Status)
 	}
-	if string(canonical(shown)) != string(canonical(want)) {
+	if !says(want) {
 		return corrupt("its summary does not say what was recorded")
 	}
 	return nil
