@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -449,5 +450,37 @@ func TestAConfigThatMendsOldPods(t *testing.T) {
 	s.kubectl("annotate", "pod", "-l", "app=web", "--overwrite", "local.stackctl.dev/play=ready")
 	if err := <-result; err != nil {
 		t.Errorf("apply: %v", err)
+	}
+}
+
+// TestAnInterruptThatWasNotMarked: how the run ended is on record, but it is cut
+// off before the revision is marked. The next run marks it, and it can be read.
+func TestAnInterruptThatWasNotMarked(t *testing.T) {
+	s := newStory(t)
+	s.apply(s.configMap("a", "1"))
+	cutOff := s.through(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, ".v2") {
+				return nil, errors.New("cut off")
+			}
+			return next.RoundTrip(r)
+		})
+	}, apply.Options{LeaseDuration: 5 * time.Second})
+	ctx, interrupt := context.WithCancel(t.Context())
+	r := run
+	r.Events = func(e apply.Event) {
+		if _, ok := e.(apply.Recorded); ok {
+			interrupt()
+		}
+	}
+	var interrupted *apply.InterruptedError
+	if _, err := cutOff.Apply(ctx, s.plan(s.configMap("a", "2")), r); !errors.As(err, &interrupted) || interrupted.Recorded {
+		t.Fatal(err)
+	}
+	s.want("history", s.history(), "1 deployed, 2 pending")
+	s.apply(s.configMap("a", "2"))
+	s.want("history", s.history(), "1 superseded, 2 interrupted, 3 deployed")
+	if _, err := s.engine.Revision(t.Context(), 2); err != nil {
+		t.Error(err)
 	}
 }
