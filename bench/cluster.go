@@ -7,11 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // cluster compares applying on a control plane that is started for it, with
-// kubectl apply --server-side of the same objects.
+// kubectl apply --server-side and helm of the same objects.
 func (b *bench) cluster() error {
 	if _, err := exec.LookPath(b.kubectl); err != nil {
 		return fmt.Errorf("the rows on a cluster need kubectl: %w", err)
@@ -79,63 +80,94 @@ func (p *plane) namespace() string {
 }
 
 // release describes the workload in a namespace, with one app in a release of
-// its own if asked to, and the same as objects for kubectl.
-func (p *plane) release(n int, namespace, tag string) (file, objects string) {
-	text := bytes.Replace(stack("shop", n, tag), []byte("namespace: bench"), []byte("namespace: "+namespace), 1)
-	dir := filepath.Join(p.bench.dir, namespace)
-	file, objects = filepath.Join(dir, "stack.yaml"), filepath.Join(dir, "objects.yaml")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		panic(err)
+// its own if asked to: for stackctl, as objects for kubectl, and as a chart.
+func (p *plane) release(n int, namespace, tag string) (dir string) {
+	dir = filepath.Join(p.bench.dir, namespace)
+	write := func(name string, text []byte) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			panic(err)
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			panic(err)
+		}
 	}
-	if err := os.WriteFile(file, text, 0o644); err != nil {
-		panic(err)
-	}
-	out, err := exec.Command(p.bench.stackctl, "render", "-f", file).Output()
+	write("stack.yaml", bytes.Replace(stack("shop", n, tag), []byte("namespace: bench"), []byte("namespace: "+namespace), 1))
+	objects, err := exec.Command(p.bench.stackctl, "render", "-f", filepath.Join(dir, "stack.yaml")).Output()
 	if err != nil {
 		panic(fmt.Sprintf("render: %v", err))
 	}
-	if err := os.WriteFile(objects, out, 0o644); err != nil {
-		panic(err)
+	write("objects.yaml", objects)
+	write("chart/Chart.yaml", []byte("apiVersion: v2\nname: shop\nversion: 1.0.0\n"))
+	write("chart/templates/objects.yaml", objects)
+	return dir
+}
+
+// applier is a program that applies the workload in a namespace of its own.
+type applier struct {
+	contender
+	namespace   string
+	apply, diff func(dir, namespace string) []string // diff is nil for a program that has none
+}
+
+// appliers are stackctl and its rivals that are on the PATH.
+func (p *plane) appliers() []*applier {
+	ours, kubectl := p.bench.stackctl, p.bench.kubectl
+	all := []*applier{{
+		contender: contender{"stackctl", command{env: p.env()}},
+		apply: func(dir, _ string) []string {
+			return []string{ours, "apply", "-y", "--wait=false", "-f", filepath.Join(dir, "stack.yaml")}
+		},
+		diff: func(dir, _ string) []string { return []string{ours, "diff", "-f", filepath.Join(dir, "stack.yaml")} },
+	}, {
+		contender: contender{"kubectl --server-side", command{env: p.env()}},
+		apply: func(dir, _ string) []string {
+			return []string{kubectl, "apply", "--server-side", "-f", filepath.Join(dir, "objects.yaml")}
+		},
+		diff: func(dir, _ string) []string {
+			return []string{kubectl, "diff", "--server-side", "-f", filepath.Join(dir, "objects.yaml")}
+		},
+	}}
+	if _, err := exec.LookPath("helm"); err == nil {
+		all = append(all, &applier{
+			contender: contender{"helm upgrade --install", command{env: p.env()}},
+			apply: func(dir, namespace string) []string {
+				return []string{"helm", "upgrade", "--install", "shop", filepath.Join(dir, "chart"), "--namespace", namespace}
+			},
+		})
 	}
-	return file, objects
+	return all
 }
 
 // applying measures the life of a stack of n apps.
 func (p *plane) applying(n int) error {
-	ours := contender{"stackctl apply", command{env: p.env()}}
-	theirs := contender{"kubectl apply --server-side", command{env: p.env()}}
-	apply := func(c *contender, namespace, tag string) {
-		file, objects := p.release(n, namespace, tag)
-		c.argv = []string{p.bench.stackctl, "apply", "-y", "--wait=false", "-f", file}
-		if c == &theirs {
-			c.argv = []string{p.bench.kubectl, "apply", "--server-side", "-f", objects}
+	all := p.appliers()
+	run := func(title string, some []*applier, prepare func(*applier)) error {
+		var contenders []*contender
+		for _, a := range some {
+			a.prep = func() { prepare(a) }
+			contenders = append(contenders, &a.contender)
 		}
+		return p.bench.table(fmt.Sprintf("%s, %d objects", title, 3*n), contenders)
 	}
-	mine, other := "", ""
-	ours.prep = func() { mine = p.namespace(); apply(&ours, mine, "1.4.2") }
-	theirs.prep = func() { other = p.namespace(); apply(&theirs, other, "1.4.2") }
-	run := func(title string) error { return p.bench.table(title, []*contender{&ours, &theirs}) }
-	if err := run(fmt.Sprintf("first apply of %d objects", 3*n)); err != nil {
+	release := func(a *applier, tag string) { a.argv = a.apply(p.release(n, a.namespace, tag), a.namespace) }
+	if err := run("first apply", all, func(a *applier) { a.namespace = p.namespace(); release(a, "1.4.2") }); err != nil {
 		return err
 	}
-	ours.prep, theirs.prep = nil, nil
-	if err := run(fmt.Sprintf("apply again, nothing changed in %d objects", 3*n)); err != nil {
+	if err := run("apply again, nothing changed", all, func(*applier) {}); err != nil {
 		return err
 	}
-	again := func() string { p.releases++; return fmt.Sprintf("1.5.%d", p.releases) }
-	ours.prep, theirs.prep = func() { apply(&ours, mine, again()) }, func() { apply(&theirs, other, again()) }
-	if err := run(fmt.Sprintf("apply, one of %d objects changed", 3*n)); err != nil {
+	if err := run("apply, one object changed", all, func(a *applier) { p.releases++; release(a, fmt.Sprintf("1.5.%d", p.releases)) }); err != nil {
 		return err
 	}
-	ours.prep, theirs.prep = nil, nil
-	ours.name, ours.argv = "stackctl diff", []string{p.bench.stackctl, "diff", "-f", filepath.Join(p.bench.dir, mine, "stack.yaml")}
-	theirs.name, theirs.argv = "kubectl diff --server-side", []string{p.bench.kubectl, "diff", "--server-side", "-f", filepath.Join(p.bench.dir, other, "objects.yaml")}
-	return run(fmt.Sprintf("diff, nothing changed in %d objects", 3*n))
+	return run("diff, nothing changed", slices.DeleteFunc(all, func(a *applier) bool { return a.diff == nil }), func(a *applier) {
+		a.argv = a.diff(filepath.Join(p.bench.dir, a.namespace), a.namespace)
+	})
 }
 
 // large measures a stack of n apps of which nothing changed.
 func (p *plane) large(n int) error {
-	file, _ := p.release(n, p.namespace(), "1.4.2")
+	file := filepath.Join(p.release(n, p.namespace(), "1.4.2"), "stack.yaml")
 	c := contender{fmt.Sprintf("stackctl apply, %d objects", 3*n), command{
 		argv: []string{p.bench.stackctl, "apply", "-y", "--wait=false", "-f", file}, env: p.env(),
 	}}
