@@ -1,33 +1,59 @@
 package apply
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// reach finds ways from the world that were not there.
+// reach finds ways from the world that were not there, and those that are no
+// more. A host that another object of the stack takes over is neither.
 func (x *impacts) reach() {
-	if x.after == nil {
-		for _, o := range x.around.wanted {
-			if x.Object.Kind == "NetworkPolicy" && isWorkload(keyOf(o)) && picks(x.before, "podSelector", o) {
-				x.add(ImpactExposure, "", "it no longer keeps traffic from the pods of %s", o.GetKind()+"/"+o.GetName())
-			}
+	before, after := waysTo(x.Object, x.before), waysTo(x.Object, x.after)
+	for _, way := range after {
+		if !slices.ContainsFunc(before, way.isWithin) && !way.isOf(x.Object, x.around.before) {
+			x.add(ImpactExposure, way.field, "%s leads to %s", way.from, way.to)
 		}
-		return
 	}
-	before := waysTo(x.Object, x.before)
-	for _, way := range waysTo(x.Object, x.after) {
-		if !slices.ContainsFunc(before, func(old wayIn) bool { return old.name == way.name }) {
-			x.add(ImpactExposure, way.field, "%s", way.name)
+	wanted := map[ObjectKey]*unstructured.Unstructured{}
+	for _, o := range x.around.wanted {
+		wanted[keyOf(o)] = o
+	}
+	for _, way := range before {
+		if !slices.ContainsFunc(after, way.isWithin) && !way.isOf(x.Object, wanted) {
+			x.add(ImpactDowntime, way.field, "%s no longer leads to %s", way.from, way.to)
+		}
+	}
+	for _, o := range x.around.wanted {
+		if x.after == nil && x.Object.Kind == "NetworkPolicy" && isWorkload(keyOf(o)) && picks(x.before, "podSelector", o) {
+			x.add(ImpactExposure, "", "it no longer keeps traffic from the pods of %s", o.GetKind()+"/"+o.GetName())
 		}
 	}
 }
 
-// wayIn is one way from the world to an object, and the field that says so.
-type wayIn struct{ name, field string }
+// wayIn is one way from the world to an object or a part of it, and the field
+// that says so.
+type wayIn struct {
+	from, to, field string
+	host            bool // from is a host, which is the same whatever object it leads to
+	all             bool // from is all hosts, as far as the object decides that
+}
+
+func (w wayIn) is(other wayIn) bool { return w.from == other.from && w.to == other.to }
+
+// isWithin reports a way that another one of the same object has in it.
+func (w wayIn) isWithin(other wayIn) bool { return w.is(other) || w.host && other.all }
+
+// isOf reports whether a host leads to an object but the one it is asked for.
+func (w wayIn) isOf(but ObjectKey, objects map[ObjectKey]*unstructured.Unstructured) bool {
+	for key, o := range objects {
+		if w.host && key != but && slices.ContainsFunc(waysTo(key, o.Object), w.is) {
+			return true
+		}
+	}
+	return false
+}
 
 // waysTo lists the ways from the world that an object opens.
 func waysTo(key ObjectKey, o map[string]any) []wayIn {
@@ -37,67 +63,60 @@ func waysTo(key ObjectKey, o map[string]any) []wayIn {
 	case "networking.k8s.io/Ingress", "extensions/Ingress":
 		ways := hosts(o, "host", "spec.rules", "spec", "rules")
 		if _, catchAll, _ := unstructured.NestedFieldNoCopy(o, "spec", "defaultBackend"); catchAll {
-			ways = append(ways, wayIn{anyHost, "spec.defaultBackend"})
+			ways = append(ways, hostWay("", "spec.defaultBackend"))
 		}
 		return ways
 	case "route.openshift.io/Route":
 		if host := text(o, "spec", "host"); host != "" {
-			return []wayIn{{hostName(host), "spec.host"}}
+			return []wayIn{hostWay(host, "spec.host")}
 		}
 	case "gateway.networking.k8s.io/Gateway":
 		return hosts(o, "hostname", "spec.listeners", "spec", "listeners")
 	}
 	if key.Group == "gateway.networking.k8s.io" && strings.HasSuffix(key.Kind, "Route") && o != nil {
 		names, _, _ := unstructured.NestedStringSlice(o, "spec", "hostnames")
-		ways := []wayIn{}
+		var ways []wayIn
 		for _, name := range names {
-			ways = append(ways, wayIn{hostName(name), "spec.hostnames"})
+			ways = append(ways, hostWay(name, "spec.hostnames"))
 		}
 		if len(names) == 0 {
-			ways = append(ways, wayIn{"all hosts of its gateway lead to it", "spec.hostnames"})
+			ways = append(ways, wayIn{from: "every host of its gateway", to: "it", field: "spec.hostnames", all: true})
 		}
 		return ways
 	}
 	return nil
 }
 
-const anyHost = "every host that nothing else takes leads to it"
-
-func hostName(host string) string {
+// hostWay is the way from a host, "" for all that nothing else takes.
+func hostWay(host, field string) wayIn {
 	if host == "" {
-		return anyHost
+		return wayIn{from: "every host that nothing else takes", to: "it", field: field, all: true}
 	}
-	return "the host " + host + " leads to it"
+	return wayIn{from: "the host " + host, to: "it", field: field, host: true}
 }
 
-// hosts returns the hosts of the items of a list.
+// hosts returns the ways from the hosts of the items of a list.
 func hosts(o map[string]any, name, field string, path ...string) []wayIn {
 	items, _, _ := unstructured.NestedSlice(o, path...)
 	var ways []wayIn
 	for _, item := range holders(items) {
 		host, _ := item[name].(string)
-		ways = append(ways, wayIn{hostName(host), field})
+		ways = append(ways, hostWay(host, field))
 	}
 	return ways
 }
 
 func waysToService(o map[string]any) []wayIn {
-	kind := text(o, "spec", "type")
 	var ways []wayIn
-	add := func(field, format string, args ...any) {
-		ways = append(ways, wayIn{fmt.Sprintf(format, args...), field})
-	}
 	ips, _, _ := unstructured.NestedStringSlice(o, "spec", "externalIPs")
 	for _, ip := range ips {
-		add("spec.externalIPs", "it can be reached at %s", ip)
+		ways = append(ways, wayIn{from: "the address " + ip, to: "it", field: "spec.externalIPs"})
 	}
+	from := map[string]string{"LoadBalancer": "a load balancer", "NodePort": "every node"}[text(o, "spec", "type")]
 	ports, _, _ := unstructured.NestedSlice(o, "spec", "ports")
 	for _, port := range holders(ports) {
-		switch kind {
-		case "LoadBalancer":
-			add("spec.type", "a load balancer leads to its port %s", Text(port["port"]))
-		case "NodePort":
-			add("spec.type", "every node leads to its port %s", Text(port["port"]))
+		if from != "" {
+			ways = append(ways, wayIn{from: from, to: "its port " + Text(port["port"]), field: "spec.type"})
 		}
 	}
 	return ways

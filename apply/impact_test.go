@@ -166,9 +166,14 @@ func TestImpacts(t *testing.T) {
 		{reason: "a new Ingress", live: "", edit: []string{"", impactIngress}, want: "exposure 0 spec.rules: the host a.example.org leads to it"},
 		{reason: "a new host of one", live: impactIngress, edit: []string{"[{host: a.example.org}]", "[{host: b.example.org}, {host: a.example.org}]"}, want: "exposure 0 spec.rules: the host b.example.org leads to it"},
 		{reason: "an Ingress without a host takes all", live: impactIngress, edit: []string{"host: a.example.org", "http: {}"}, want: "exposure 0 spec.rules: every host that nothing else takes leads to it"},
-		{reason: "a host less", live: impactIngress},
+		{reason: "a host less", live: impactIngress, edit: []string{"[{host: a.example.org}]", "[{host: b.example.org}]"},
+			want: "downtime 0 spec.rules: the host a.example.org no longer leads to it\nexposure 0 spec.rules: the host b.example.org leads to it"},
+		{reason: "an Ingress that goes", live: impactIngress, want: "downtime 0 spec.rules: the host a.example.org no longer leads to it"},
+		{reason: "one whose host another takes over", live: impactIngress, with: []string{impactRoute}},
+		{reason: "a Service that is none for the world any more", live: strings.Replace(impactService, "ClusterIP", "LoadBalancer", 1), edit: []string{"LoadBalancer", "ClusterIP"},
+			want: "downtime 0 spec.type: a load balancer no longer leads to its port 80"},
 		{reason: "a new host of a route", live: impactRoute, edit: []string{"[a.example.org]", "[a.example.org, b.example.org]"}, want: "exposure 0 spec.hostnames: the host b.example.org leads to it"},
-		{reason: "a route without a host takes all", live: impactRoute, edit: []string{"{hostnames: [a.example.org]}", "{parentRefs: []}"}, want: "exposure 0 spec.hostnames: all hosts of its gateway lead to it"},
+		{reason: "a route without a host takes all", live: impactRoute, edit: []string{"{hostnames: [a.example.org]}", "{parentRefs: []}"}, want: "exposure 0 spec.hostnames: every host of its gateway leads to it"},
 		{reason: "what kept traffic away is gone", live: impactPolicy, with: []string{impactWorkload}, want: "exposure 0 : it no longer keeps traffic from the pods of Deployment/web"},
 	} {
 		change, live, merged := changeOf(t, c.live, c.edit)

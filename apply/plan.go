@@ -257,7 +257,7 @@ const (
 	ImpactRecreate   ImpactKind = "recreate"   // the object is deleted and made anew
 	ImpactDataLoss   ImpactKind = "data-loss"  // data of a volume, or the objects of a kind, may be lost
 	ImpactExposure   ImpactKind = "exposure"   // can be reached from where it could not
-	ImpactDowntime   ImpactKind = "downtime"   // no pod serves for a while
+	ImpactDowntime   ImpactKind = "downtime"   // no pod serves for a while, or a way to them is gone
 	ImpactAutoscaler ImpactKind = "autoscaler" // an autoscaler decides about the same field
 	ImpactDisruption ImpactKind = "disruption" // a disruption budget is in the way, or goes
 )
