@@ -78,6 +78,9 @@ func (a *attribution) object(c *Change) (Label, *SpecPlace) {
 	_, wanted := a.before[c.Object]
 	switch {
 	case c.Predecessor != nil && len(c.Fields) > 0:
+		if one := a.edit(c); one != nil {
+			spec = one
+		}
 		if !slices.ContainsFunc(c.Fields, func(f FieldChange) bool { return f.Label != LabelDefault }) {
 			return LabelDefault, spec
 		}
@@ -85,6 +88,25 @@ func (a *attribution) object(c *Change) (Label, *SpecPlace) {
 		return LabelDefault, spec
 	}
 	return LabelYou, spec
+}
+
+// edit returns the one place in the description that writes what an object has
+// otherwise than its predecessor; nil when there are several.
+func (a *attribution) edit(c *Change) (one *SpecPlace) {
+	if a.target.Origin == nil {
+		return nil
+	}
+	for _, f := range c.Fields {
+		place, written, _ := a.target.Origin(c.Object, f.Path)
+		switch {
+		case !written || place.File == "":
+		case one == nil:
+			one = &place
+		case *one != place:
+			return nil
+		}
+	}
+	return one
 }
 
 // wasThere reports an object that was seen in the cluster as the stack's.

@@ -145,7 +145,8 @@ type Change struct {
 	// Label says whose doing it is that an object comes or goes, or that it is
 	// updated though no field of it differs. Fields have labels of their own.
 	Label Label `json:"label,omitempty"`
-	// Spec is where the description decides that the object is there.
+	// Spec is where the description decides that the object is there, or what
+	// differs from its Predecessor if that is one place.
 	Spec *SpecPlace `json:"spec,omitempty"`
 	// Predecessor is the object of another name that this one comes instead of,
 	// for one that is named by its content; Fields compare the two.

@@ -86,7 +86,7 @@ func earlierAttribution(ctx context.Context, namespace string) func([]byte, stri
 // Nothing is worked out before it is asked.
 func deciding(spec *schema.Stack, namespace string) func(apply.ObjectKey, string) (pos schema.Pos, field string, written bool) {
 	explained := sync.OnceValue(func() render.Explained {
-		all, _ := render.Explain(spec, render.Options{Namespace: namespace})
+		all, _ := render.Explain(spec, render.Options{Namespace: namespace, Secret: noValue})
 		return all
 	})
 	return func(object apply.ObjectKey, path string) (schema.Pos, string, bool) {
@@ -106,11 +106,19 @@ func deciding(spec *schema.Stack, namespace string) func(apply.ObjectKey, string
 	}
 }
 
+// noValue stands for every secret value, so that a Secret has the keys of its
+// data without any of them being read.
+func noValue(schema.SecretValue) ([]byte, error) { return nil, nil }
+
 // originOf returns what decides a field: the origin of its line or, for what is
 // below a line, of the nearest one around it. What is more than a line is
 // decided by what was written of it.
 func originOf(one render.ExplainedObject, path string) *schema.Origin {
-	place, ok := apply.Place(one.Object, path)
+	object := render.Objects{one.Object}.Written()[0] // as its lines are: the data of a Secret are text
+	if _, text := object.Object["stringData"]; text && (strings.HasPrefix(path, "data.") || strings.HasPrefix(path, "data[")) {
+		path = "stringData" + strings.TrimPrefix(path, "data")
+	}
+	place, ok := apply.Place(object, path)
 	if !ok {
 		return nil
 	}
