@@ -148,22 +148,23 @@ func (c *cluster) resource(key ObjectKey, version string) (dynamic.ResourceInter
 	if err != nil {
 		return nil, err
 	}
+	return c.mapped(m, key.Namespace), nil
+}
+
+// mapped returns the client of a kind in a namespace, if it has any.
+func (c *cluster) mapped(m *meta.RESTMapping, namespace string) dynamic.ResourceInterface {
 	if m.Scope.Name() == meta.RESTScopeNameNamespace {
-		return c.dynamic.Resource(m.Resource).Namespace(key.Namespace), nil
+		return c.dynamic.Resource(m.Resource).Namespace(namespace)
 	}
-	return c.dynamic.Resource(m.Resource), nil
+	return c.dynamic.Resource(m.Resource)
 }
 
 // get reads an object; nil when there is none, or when its kind is gone.
 func (c *cluster) get(ctx context.Context, key ObjectKey, version string) (o *unstructured.Unstructured, err error) {
-	err = c.follow(func() error {
-		r, err := c.resource(key, version)
-		if err != nil {
-			return err
-		}
+	err = c.follow(key.groupKind(), version, func(m *meta.RESTMapping) (err error) {
 		ctx, cancel := c.within(ctx)
 		defer cancel()
-		o, err = r.Get(ctx, key.Name, metav1.GetOptions{})
+		o, err = c.mapped(m, key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 		return err
 	})
 	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
@@ -178,11 +179,7 @@ func (c *cluster) get(ctx context.Context, key ObjectKey, version string) (o *un
 // getMetadata reads the metadata of an object; nil when there is none, or when
 // its kind is gone from the server.
 func (c *cluster) getMetadata(ctx context.Context, key ObjectKey) (o *metav1.PartialObjectMetadata, err error) {
-	err = c.follow(func() error {
-		m, err := c.mapping(key.groupKind(), "")
-		if err != nil {
-			return err
-		}
+	err = c.follow(key.groupKind(), "", func(m *meta.RESTMapping) (err error) {
 		ctx, cancel := c.within(ctx)
 		defer cancel()
 		o, err = c.metadata.Resource(m.Resource).Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
@@ -222,14 +219,10 @@ func (c *cluster) listMetadata(ctx context.Context, gvr schema.GroupVersionResou
 // gone from the server.
 func (c *cluster) list(ctx context.Context, place viewPlace, selector string) ([]*unstructured.Unstructured, error) {
 	var list *unstructured.UnstructuredList
-	err := c.follow(func() error {
-		r, err := c.resource(ObjectKey{Group: place.gk.Group, Kind: place.gk.Kind, Namespace: place.namespace}, "")
-		if err != nil {
-			return err
-		}
+	err := c.follow(place.gk, "", func(m *meta.RESTMapping) (err error) {
 		ctx, cancel := c.within(ctx)
 		defer cancel()
-		list, err = r.List(ctx, metav1.ListOptions{LabelSelector: selector})
+		list, err = c.mapped(m, place.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 		return err
 	})
 	if meta.IsNoMatchError(err) || isPathGone(err) {

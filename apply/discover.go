@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -38,6 +39,16 @@ func (d *discovered) add(gv schema.GroupVersion, kind, resource string, namespac
 	}
 	gk := schema.GroupKind{Group: gv.Group, Kind: kind}
 	d.kinds[gk] = append(d.kinds[gk], kindMapping{gv.WithResource(resource), gv.WithKind(kind), namespaced})
+}
+
+// has reports whether a resource is served.
+func (d *discovered) has(resource schema.GroupVersionResource) bool {
+	for _, mappings := range d.kinds {
+		if slices.ContainsFunc(mappings, func(m kindMapping) bool { return m.resource == resource }) {
+			return true
+		}
+	}
+	return false
 }
 
 // discover asks for all kinds: two requests, or on a server before 1.27 one

@@ -8,7 +8,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 )
@@ -97,11 +96,15 @@ func (k *kinds) forget() {
 }
 
 // refute tells that the server does not have a path which it should have. From
-// then on nothing is taken for known.
-func (k *kinds) refute() {
+// then on nothing is taken for known, and the server is asked again if it said
+// itself that it has.
+func (k *kinds) refute(gone schema.GroupVersionResource) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.answer, k.unsure = nil, true
+	k.unsure = true
+	if k.answer != nil && k.answer.has(gone) {
+		k.answer = nil
+	}
 }
 
 // refuted reports whether the server was found to differ from what is known.
@@ -119,20 +122,29 @@ func (c *cluster) mapping(gk schema.GroupKind, version string) (*meta.RESTMappin
 }
 
 // isPathGone reports that the server has no such path: not that an object is
-// not there, but that its kind is not served in that version.
+// not there, which would be named, but that its kind is not served in that
+// version. It says so in text for a group that it does not have, and in a Status
+// for a version of one that it has.
 func isPathGone(err error) bool {
-	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+	s := status(err)
+	return apierrors.IsNotFound(err) && s != nil && (s.Details == nil || s.Details.Name == "" && s.Details.Kind == "")
 }
 
-// follow makes a request again after the kinds were looked up anew, when its
-// path is gone: what was known before may not hold any more.
-func (c *cluster) follow(f func() error) error {
-	err := f()
-	if isPathGone(err) {
-		c.kinds.refute()
-		err = f()
+// follow makes a request about a kind, and once more after the kind was looked
+// up anew when its path is gone: what was known before may not hold any more.
+func (c *cluster) follow(gk schema.GroupKind, version string, f func(*meta.RESTMapping) error) error {
+	m, err := c.mapping(gk, version)
+	if err != nil {
+		return err
 	}
-	return err
+	if err = f(m); !isPathGone(err) {
+		return err
+	}
+	c.kinds.refute(m.Resource)
+	if m, err = c.mapping(gk, version); err != nil {
+		return err
+	}
+	return f(m)
 }
 
 // builtInKinds are the kinds of Kubernetes in the versions that every server

@@ -3,6 +3,8 @@ package apply
 import (
 	"testing"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"stackctl.dev/stackctl/apply/applytest"
 )
 
@@ -25,7 +27,7 @@ func TestBuiltInKinds(t *testing.T) {
 			t.Fatalf("%s: the server was asked, or not known: %v", gk, err)
 		}
 	}
-	c.kinds.refute()
+	c.kinds.refute(builtInKinds[podKind].resource)
 	for gk := range builtInKinds {
 		if m, err := c.mapping(gk, ""); err != nil || m.Resource != builtInKinds[gk].resource {
 			t.Errorf("%s, asked for: %v, %v", gk, m, err)
@@ -33,5 +35,14 @@ func TestBuiltInKinds(t *testing.T) {
 	}
 	if c.kinds.answer == nil || !c.kinds.refuted() {
 		t.Error("the server was not asked")
+	}
+	// Many requests find out at the same time: what the server said since holds.
+	c.kinds.refute(schema.GroupVersionResource{Group: "autoscaling", Version: "v2beta2", Resource: "horizontalpodautoscalers"})
+	if c.kinds.answer == nil {
+		t.Error("what the server does not say it has was refuted, and it is to be asked again")
+	}
+	c.kinds.refute(builtInKinds[podKind].resource)
+	if c.kinds.answer != nil {
+		t.Error("what the server says it has was refuted, and it is not asked again")
 	}
 }

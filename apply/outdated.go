@@ -29,12 +29,16 @@ type UnservedObject struct {
 }
 
 func (e *UnservedError) Error() string {
+	anyMore := "" // it may never have, by what a spec says
+	if e.Revision > 0 {
+		anyMore = " any more"
+	}
 	lines := make([]string, len(e.Objects))
 	for i, o := range e.Objects {
 		if o.Served == "" {
 			lines[i] = fmt.Sprintf("%s: the cluster has no kind %s in %s", o.Object, o.Object.Kind, o.APIVersion)
 		} else {
-			lines[i] = fmt.Sprintf("%s: the cluster does not serve %s any more; it has %s in %s", o.Object, o.APIVersion, o.Object.Kind, o.Served)
+			lines[i] = fmt.Sprintf("%s: the cluster does not serve %s%s; it has %s in %s", o.Object, o.APIVersion, anyMore, o.Object.Kind, o.Served)
 		}
 	}
 	if e.Revision > 0 {

@@ -342,7 +342,7 @@ func (p *planner) observe(ctx context.Context) error {
 		list, err := p.engine.cluster.listMetadata(ctx, todo[i].resource, todo[i].namespace, labelled(p.engine.stack.selector()))
 		lists[i] = list
 		if apierrors.IsNotFound(err) { // its kind went, or moved to another version: what is on record is read one by one
-			p.engine.cluster.kinds.refute()
+			p.engine.cluster.kinds.refute(todo[i].resource)
 			return nil
 		}
 		if err != nil {

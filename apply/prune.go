@@ -174,14 +174,10 @@ func (x *execution) metadata(ctx context.Context, key ObjectKey) (*metav1.Partia
 // name by now.
 func (c *cluster) delete(ctx context.Context, key ObjectKey, uid string, policy metav1.DeletionPropagation) (replaced bool, err error) {
 	id := types.UID(uid)
-	err = c.follow(func() error {
-		r, err := c.resource(key, "")
-		if err != nil {
-			return err
-		}
+	err = c.follow(key.groupKind(), "", func(m *meta.RESTMapping) error {
 		ctx, cancel := c.within(ctx)
 		defer cancel()
-		return r.Delete(ctx, key.Name, metav1.DeleteOptions{
+		return c.mapped(m, key.Namespace).Delete(ctx, key.Name, metav1.DeleteOptions{
 			Preconditions: &metav1.Preconditions{UID: &id}, PropagationPolicy: &policy,
 		})
 	})

@@ -26,9 +26,9 @@ type view struct {
 	cancel map[viewPlace]context.CancelFunc
 
 	mu       sync.Mutex
-	moved    map[viewPlace]bool                       // not served any more as they are watched
-	ended    map[ObjectKey]*unstructured.Unstructured // Jobs, as they were last seen
-	err      error                                    // the first failure that no retry mends
+	moved    map[viewPlace]schema.GroupVersionResource // not served any more as they are watched
+	ended    map[ObjectKey]*unstructured.Unstructured  // Jobs, as they were last seen
+	err      error                                     // the first failure that no retry mends
 	optional map[viewPlace]bool
 }
 
@@ -47,7 +47,7 @@ var (
 func (e *Engine) newView(ctx context.Context) *view {
 	return &view{
 		engine: e, ctx: ctx, changed: make(chan struct{}, 1), stores: map[viewPlace]cache.SharedInformer{},
-		ended: map[ObjectKey]*unstructured.Unstructured{}, optional: map[viewPlace]bool{}, moved: map[viewPlace]bool{},
+		ended: map[ObjectKey]*unstructured.Unstructured{}, optional: map[viewPlace]bool{}, moved: map[viewPlace]schema.GroupVersionResource{},
 		cancel: map[viewPlace]context.CancelFunc{},
 	}
 }
@@ -89,7 +89,7 @@ func (v *view) watch(place viewPlace) error {
 	}, e.cluster.dynamic), &unstructured.Unstructured{}, 0)
 	// These fail only on an informer that runs already.
 	_ = informer.SetTransform(withoutManagedFields)
-	_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { v.failed(place, err) })
+	_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { v.failed(place, m.Resource, err) })
 	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { v.wake() },
 		UpdateFunc: func(any, any) { v.wake() },
@@ -111,10 +111,10 @@ func (v *view) watch(place viewPlace) error {
 func (v *view) follow() error {
 	v.mu.Lock()
 	moved := v.moved
-	v.moved = map[viewPlace]bool{}
+	v.moved = map[viewPlace]schema.GroupVersionResource{}
 	v.mu.Unlock()
-	for place := range moved {
-		v.engine.cluster.kinds.refute()
+	for place, gone := range moved {
+		v.engine.cluster.kinds.refute(gone)
 		v.cancel[place]()
 		if err := v.watch(place); meta.IsNoMatchError(err) {
 			delete(v.stores, place)
@@ -188,10 +188,10 @@ const settleTime = 100 * time.Millisecond
 
 // failed notes a failure of a list or watch. All but a refusal, and a path
 // that is gone, is tried again by the informer itself.
-func (v *view) failed(place viewPlace, err error) {
+func (v *view) failed(place viewPlace, resource schema.GroupVersionResource, err error) {
 	if isPathGone(err) {
 		v.mu.Lock()
-		v.moved[place] = true
+		v.moved[place] = resource
 		v.mu.Unlock()
 		v.wake()
 		return
