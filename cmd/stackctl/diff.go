@@ -64,7 +64,7 @@ render --output-dir, has the objects of that environment there. No secret is
 read.
 
 --all-environments does so for every environment, and for the file without one,
-in one table (text, json or markdown): + is new, ~ changed, - gone, = alike.` + policyLong + exitCodes("1 there are differences", exitUsage, "3 the cluster failed, a policy is broken, or a consequence is one of --fail-on", exitUnknown, exitSignal),
+in one table (text, json or markdown): + is new, ~ changed, - gone, = alike.` + policyLong + exitCodes("1 there are differences", exitUsage, "3 the cluster or the output failed, a policy is broken, or --fail-on is met", exitUnknown, exitSignal),
 		Example: `  stackctl diff -f examples/recipes/stack.yaml
   stackctl diff -f examples/recipes/stack.yaml -e dev
   stackctl diff -f examples/recipes/stack.yaml -o markdown --exit-zero

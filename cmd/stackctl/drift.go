@@ -26,7 +26,7 @@ them, and objects that a later run left behind. Your file plays no part, but
 for the name of the stack.
 
 The API server decides: every object is sent to it as a dry run. Nothing is
-written, and no value of a Secret is shown.` + differenceFormats + refLong + exitCodes("1 there is drift", exitUsage, "3 the cluster failed, there is no such stack, or a record cannot be read", exitUnknown, exitSignal),
+written, and no value of a Secret is shown.` + differenceFormats + refLong + exitCodes("1 there is drift", exitUsage, "3 the cluster or the output failed, or there is no such stack or record", exitUnknown, exitSignal),
 		Example: `  stackctl drift
   stackctl drift recipes -n shop
   stackctl drift recipes -o json`,

@@ -73,7 +73,7 @@ func (f *runFlags) set(c *cobra.Command, end string) {
 	flags.Var((*positive)(&f.lockTimeout), "lock-timeout", "how long to queue behind another run; 0 does not")
 	f.lockTimeout = time.Minute
 	flags.Lookup("lock-timeout").DefValue = "60s"
-	flags.BoolVar(&f.dryRun, "dry-run", false, "only print the plan")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "only print the plan, and end with 0 in spite of conflicts")
 	outputFlag(c, &f.output, "text", "json")
 	f.logFormat = choice{value: "text", allowed: []string{"text", "json"}}
 	flags.Var(&f.logFormat, "log-format", "how progress, notes and errors are written to stderr")

@@ -67,6 +67,9 @@ func TestHelpIsComplete(t *testing.T) {
 		if strings.ToLower(c.Short[:1]) != c.Short[:1] || strings.HasSuffix(c.Short, ".") {
 			t.Errorf("%s: %q: a short text is lower case without a full stop", c.Name(), c.Short)
 		}
+		if _, line, _ := strings.Cut(c.Long, "\n  3 "); !strings.Contains(line, "the output") {
+			t.Errorf("%s does not say that it ends with 3 when its output is lost", c.Name())
+		}
 		for line := range strings.Lines(c.Long) {
 			if len(strings.TrimRight(line, "\n")) > 80 {
 				t.Errorf("%s: a line of the long text is wider than 80: %s", c.Name(), line)

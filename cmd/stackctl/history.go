@@ -29,7 +29,7 @@ and how many objects were created (+), updated (~) and deleted (-).
 The 10 last revisions that ended well are kept, and the 10 last that did not;
 never removed are the live one and the good one before it. A record that was
 changed by hand is shown as corrupt; verify finds out what is wrong. A stack
-without any record is an error; one called show, diff or verify goes after --.` + refLong + exitCodes(exitUsage, "3 the cluster failed, or there is no such stack", exitUnknown, exitSignal),
+without any record is an error; one called show, diff or verify goes after --.` + refLong + exitCodes(exitUsage, "3 the cluster or the output failed, or there is no such stack", exitUnknown, exitSignal),
 		Example: `  stackctl history
   stackctl history recipes -n shop
   stackctl history show 3

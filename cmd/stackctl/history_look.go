@@ -93,7 +93,7 @@ description as it was.
 
 --objects prints the objects it came to instead, as YAML in the order in which
 they were applied. No value of a Secret is shown; what stands in the
-description itself is.` + refLong + exitCodes(exitUsage, "3 the cluster failed, there is no such revision, or it cannot be read", exitUnknown, exitSignal),
+description itself is.` + refLong + exitCodes(exitUsage, "3 the cluster or the output failed, or there is no such revision to read", exitUnknown, exitSignal),
 		Example: `  stackctl history show 3
   stackctl history show recipes 3 --objects
   stackctl history show recipes 3 -o json`,
@@ -146,7 +146,7 @@ field in the objects it came to. --spec and --objects choose one of them.
 
 It is about what was recorded, not about what is live; that is ` + "`stackctl diff`" + `.
 That a Secret has another value is shown, the value is not. Why a revision was
-made is no difference.` + refLong + exitCodes("1 there are differences", exitUsage, "3 the cluster failed, there is no such revision, or it cannot be read", exitUnknown, exitSignal),
+made is no difference.` + refLong + exitCodes("1 there are differences", exitUsage, "3 the cluster or the output failed, or there is no such revision to read", exitUnknown, exitSignal),
 		Example: `  stackctl history diff 3 5
   stackctl history diff recipes 3 5 --spec
   stackctl history diff recipes 3 5 -o json`,
@@ -201,7 +201,7 @@ edited, swapped, copied, lost or made by hand.
 A revision that is not is never gone back to, and never in the way of an apply,
 which then compares every object in full. There is no signature: who may write
 Secrets in the namespace can forge a history that is consistent in itself.` + refLong +
-			exitCodes(exitUsage, "3 a record is not what was written, or the cluster failed", exitUnknown, exitSignal),
+			exitCodes(exitUsage, "3 a record is not what was written, or the cluster or the output failed", exitUnknown, exitSignal),
 		Example: `  stackctl history verify
   stackctl history verify recipes -n shop
   stackctl history verify recipes -o json`,

@@ -38,7 +38,7 @@ stack.schema.json, with which editors complete fields and mark mistakes.
 On a terminal it asks for what no flag says, shows the file, and asks before it
 writes. Elsewhere it needs --image, and NAME is the name of the directory unless
 it is given. What it writes is valid, in its canonical form, and can be applied
-as it is. It never replaces a file.` + exitCodes(exitUsage, "3 the answer was no"),
+as it is. It never replaces a file.` + exitCodes(exitUsage, "3 the answer was no, or the output failed"),
 		Example: `  stackctl init
   stackctl init shop --image ghcr.io/acme/shop:1.4.2 --port 8080 --health /healthz
   stackctl init shop --image ghcr.io/acme/shop:1.4.2 --port 8080 --health /healthz \

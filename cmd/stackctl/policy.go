@@ -35,7 +35,7 @@ const policyLong = `
 description; examples/policies says how rules are written.`
 
 // exitPolicy is the line of exitCodes of commands that only a policy can refuse.
-const exitPolicy = "3 a policy is broken by what is described"
+const exitPolicy = "3 a policy is broken by what is described, or the output failed"
 
 // load reads the policy, if there is one. What is wrong with it is an error of
 // the command line.

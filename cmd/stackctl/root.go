@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -214,15 +215,20 @@ func exitCode(err error, signal int) int {
 }
 
 // exitCodes is the part of a help text about the codes a command can end with.
+// What a command writes can be lost even if nothing else can go wrong.
 func exitCodes(lines ...string) string {
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "3 ") }) {
+		lines = append(lines, exitLost)
+	}
 	return "\n\nExit codes:\n  " + strings.Join(append([]string{"0 done"}, lines...), "\n  ")
 }
 
 // The lines of exitCodes that several commands share.
 const (
 	exitUsage    = "2 a flag, argument or description is wrong; nothing was written"
-	exitFailed   = "3 the cluster failed"
-	exitStopped  = "3 the cluster or the run failed, or the answer was no"
+	exitLost     = "3 the output failed, such as on a full disk"
+	exitFailed   = "3 the cluster or the output failed"
+	exitStopped  = "3 the cluster, the run or the output failed, or the answer was no"
 	exitLocked   = "4 another run held the lock for the whole --lock-timeout"
 	exitConflict = "5 others own what the stack wants to set; nothing was written"
 	exitNotReady = "6 something is not ready, in time or ever"

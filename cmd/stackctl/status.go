@@ -27,7 +27,7 @@ func newStatus(e *env) *cobra.Command {
 		Short: "show how a stack is doing",
 		Long: `Show how a stack is doing: its newest revision and the live one, each object
 with its pods and what keeps it from being ready, the ways from the world to
-the pods, and who holds the lock.` + refLong + exitCodes(exitUsage, "3 the cluster failed, or there is no such stack", exitNotReady, exitUnknown, exitSignal),
+the pods, and who holds the lock.` + refLong + exitCodes(exitUsage, "3 the cluster or the output failed, or there is no such stack", exitNotReady, exitUnknown, exitSignal),
 		Example: `  stackctl status
   stackctl status recipes -n shop
   stackctl status recipes -o json`,

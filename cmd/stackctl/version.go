@@ -17,7 +17,7 @@ func newVersion(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "version",
 		Short:   "print the version of stackctl",
-		Long:    "Print the version of stackctl, of the Go it was built with, and the platform it\nwas built for.",
+		Long:    "Print the version of stackctl, of the Go it was built with, and the platform it\nwas built for." + exitCodes(exitUsage),
 		Example: "  stackctl version\n  stackctl version -o json",
 		Args:    atMost(0, "no argument"),
 		RunE:    func(c *cobra.Command, _ []string) error { return runVersion(c.Context(), e, o) },
