@@ -370,6 +370,7 @@ func (x *execution) confirmAdoption(ctx context.Context, c *Change, live *unstru
 	if err != nil {
 		return err
 	}
+	merged = withoutDrawn(live, c.send, merged)
 	if approved, now := adoptedFields(c.Fields), adoptedFields(diff(c.Object, live, merged, x.engine.stack.Manager())); approved != now {
 		return fmt.Errorf("its adoption comes to something else than was shown, so that no value was changed; apply again to see what it is now")
 	}

@@ -129,6 +129,7 @@ func (p *planner) decide(change *Change, live, merged *unstructured.Unstructured
 		}
 		return
 	}
+	merged = withoutDrawn(live, change.send, merged)
 	change.live, change.merged = live, merged
 	change.Fields = diff(key, live, merged, manager)
 	before, after := ownEntry(live.GetManagedFields(), manager), ownEntry(merged.GetManagedFields(), manager)

@@ -115,7 +115,8 @@ type Change struct {
 	OwnershipOnly bool `json:"ownershipOnly,omitempty"`
 	// New is the object as the stack wants it, for a create.
 	New map[string]any `json:"new,omitempty"`
-	// Live and Merged are the whole object as it is and as it would be, masked,
+	// Live and Merged are the whole object as it is and as it would be, masked and
+	// without addresses and node ports that are yet to be drawn,
 	// where it is updated; [Change.Objects] tells them with the changes in them.
 	// They are no part of the JSON, which holds the Fields.
 	Live   map[string]any `json:"-"`
