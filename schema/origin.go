@@ -195,6 +195,11 @@ func (t *tracer) places(n *node, v view, emits []string, in scope) []Pattern {
 		out = append(out, p)
 	}
 	for i := range out {
+		if where := out[i].Where; where != nil {
+			of := *where
+			of.Is = strings.ReplaceAll(of.Is, "$app", t.app.Name)
+			out[i].Where = &of
+		}
 		out[i].Steps = slices.Clone(out[i].Steps)
 		for j, step := range out[i].Steps {
 			switch step.Is {

@@ -23,7 +23,7 @@ type Step struct {
 	// Index is that of the item, -1 where Is or Like say which one is meant, or
 	// any is.
 	Index int
-	// Is is what the item has at the path By.
+	// Is is what the item has at the path By, or begins with if By ends with ~.
 	By, Is string
 	// Like is what the item has all of.
 	Like any
@@ -172,14 +172,15 @@ func (s Step) takes(item any) bool {
 	if s.Is == "" {
 		return true
 	}
-	for _, name := range strings.Split(s.By, ".") {
+	by, begins := strings.CutSuffix(s.By, "~")
+	for _, name := range strings.Split(by, ".") {
 		item = below(item, name)
 	}
 	text, ok := item.(string)
 	if number, isNumber := item.(int64); isNumber {
 		text, ok = strconv.FormatInt(number, 10), true
 	}
-	return ok && text == s.Is
+	return ok && (text == s.Is || begins && strings.HasPrefix(text, s.Is))
 }
 
 // below returns what a value has under a field or an index, nil for nothing.
