@@ -55,6 +55,9 @@ func origin(spec *schema.Stack, namespace string) func(apply.ObjectKey, string) 
 	}
 	decides := deciding(spec, namespace)
 	return func(object apply.ObjectKey, path string) (schema.Pos, string) {
+		if object.Kind == "Secret" && isData(path) {
+			path = "data" // the line of a value is shown with what it says
+		}
 		pos, field, _ := decides(object, path)
 		return pos, field
 	}
@@ -115,14 +118,20 @@ func noValue(schema.SecretValue) ([]byte, error) { return nil, nil }
 // decided by what was written of it.
 func originOf(one render.ExplainedObject, path string) *schema.Origin {
 	object := render.Objects{one.Object}.Written()[0] // as its lines are: the data of a Secret are text
-	if _, text := object.Object["stringData"]; text && (strings.HasPrefix(path, "data.") || strings.HasPrefix(path, "data[")) {
-		path = "stringData" + strings.TrimPrefix(path, "data")
+	if _, text := object.Object["stringData"]; text && isData(path) {
+		path = "stringData" + strings.TrimPrefix(strings.TrimPrefix(path, "."), "data")
 	}
 	place, ok := apply.Place(object, path)
 	if !ok {
 		return nil
 	}
 	return originAt(one, place)
+}
+
+// isData reports the path of a value in a Secret.
+func isData(path string) bool {
+	path = strings.TrimPrefix(path, ".")
+	return strings.HasPrefix(path, "data.") || strings.HasPrefix(path, "data[")
 }
 
 // originAt returns what decides the field at a place of an object.
