@@ -104,7 +104,7 @@ func (t errorText) conflicts(e *apply.ConflictError) {
 		}
 		t.printf("  %s: %s: set to %s by %s, the stack says %s\n",
 			c.Object, c.Path, Value(c.Live), t.setter(c.Manager, c.Since), Value(c.Want))
-		if pos, ok := t.written(t.c, c, "    "); ok {
+		if pos, ok := t.written(t.c, c, "    "); ok && c.Object.Kind != "Secret" { // a line may hold all of it
 			t.snippet(pos)
 		}
 	}

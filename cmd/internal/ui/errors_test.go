@@ -33,7 +33,7 @@ func TestErrors(t *testing.T) {
 			return schema.Pos{File: "stack.yaml", Line: 4, Col: 9}, "apps." + o.Name + "." + field
 		},
 		Origin: func(o apply.ObjectKey, path string) (schema.Pos, string) {
-			if path == "spec.replicas" {
+			if path == "spec.replicas" || path == "immutable" {
 				return schema.Pos{File: "stack.yaml", Line: 4, Col: 9}, "apps." + o.Name + ".replicas"
 			}
 			return schema.Pos{}, ""
@@ -63,6 +63,9 @@ func TestErrors(t *testing.T) {
 		{"several conflicts", &apply.ConflictError{Conflicts: []apply.Conflict{
 			{Object: web, Path: "spec.replicas", Manager: "kube-controller-manager (scale)", Live: 10, Want: 5},
 			{Object: web, Path: `spec.template.spec.containers[name="web"].image`, Manager: "kubectl-edit", Live: "a", Want: "b"},
+		}}},
+		{"a conflict about a Secret, whose line is not shown", &apply.ConflictError{Conflicts: []apply.Conflict{
+			{Object: apply.ObjectKey{Kind: "Secret", Namespace: "shop", Name: "db"}, Path: "immutable", Manager: "kubectl", Live: false, Want: true},
 		}}},
 		{"locked", &apply.LockedError{Holder: holder}},
 		{"stale", &apply.StalePlanError{Reasons: []string{"Deployment/shop/web-api changed"}}},
