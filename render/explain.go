@@ -42,7 +42,21 @@ func Explain(s *schema.Stack, opts Options) (Explained, error) {
 	if _, err := Render(s, opts); err != nil {
 		return nil, err
 	}
-	var out Explained
+	out, err := ExplainManifests(s, opts)
+	for _, app := range s.Apps {
+		if err != nil {
+			return nil, err
+		}
+		var more Explained
+		more, err = ExplainApp(s, app, opts)
+		out = append(out, more...)
+	}
+	return out, err
+}
+
+// ExplainManifests explains the objects of the manifests of a stack that
+// [Render] renders.
+func ExplainManifests(s *schema.Stack, opts Options) (out Explained, err error) {
 	for i, object := range manifests(s, opts.Namespace) {
 		e := &explainer{manifest: &s.Manifests[i], origins: origins(s, nil, opts.Namespace)}
 		one, err := e.explain(object)
@@ -51,23 +65,27 @@ func Explain(s *schema.Stack, opts Options) (Explained, error) {
 		}
 		out = append(out, one)
 	}
-	for _, app := range s.Apps {
-		c := &scope{stack: s, app: app, options: opts}
-		objects := c.emit()
-		before := make(Objects, len(objects))
-		for i, object := range objects {
-			before[i] = object.DeepCopy()
+	return out, nil
+}
+
+// ExplainApp explains the objects of one app of a stack that [Render] renders,
+// at a cost that does not depend on the other apps.
+func ExplainApp(s *schema.Stack, app *schema.App, opts Options) (out Explained, err error) {
+	c := &scope{stack: s, app: app, options: opts}
+	objects := c.emit()
+	before := make(Objects, len(objects))
+	for i, object := range objects {
+		before[i] = object.DeepCopy()
+	}
+	patched, origins := c.patchOneByOne(objects), c.origins()
+	for i, object := range objects {
+		e := &explainer{origins: origins, unpatched: before[i].Object, patched: patched[object]}
+		one, err := e.explain(object)
+		if err != nil {
+			return nil, err
 		}
-		patched, origins := c.patchOneByOne(objects), c.origins()
-		for i, object := range objects {
-			e := &explainer{origins: origins, unpatched: before[i].Object, patched: patched[object]}
-			one, err := e.explain(object)
-			if err != nil {
-				return nil, err
-			}
-			one.App = app.Name
-			out = append(out, one)
-		}
+		one.App = app.Name
+		out = append(out, one)
 	}
 	return out, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"stackctl.dev/stackctl/apply"
 	"stackctl.dev/stackctl/cmd/internal/ui"
 	"stackctl.dev/stackctl/render"
@@ -86,27 +88,61 @@ func earlierAttribution(ctx context.Context, namespace string) func([]byte, stri
 
 // deciding returns the function that finds what decides a field of an object:
 // the line that writes it or, where none does, the app; written tells which.
-// Nothing is worked out before it is asked.
+// Nothing is worked out before it is asked, and then of one app only.
 func deciding(spec *schema.Stack, namespace string) func(apply.ObjectKey, string) (pos schema.Pos, field string, written bool) {
-	explained := sync.OnceValue(func() render.Explained {
-		all, _ := render.Explain(spec, render.Options{Namespace: namespace, Secret: noValue})
+	options := render.Options{Namespace: namespace, Secret: noValue}
+	rendered := sync.OnceValue(func() render.Objects {
+		all, _ := render.Render(spec, options)
 		return all
 	})
+	var mu sync.Mutex
+	explained := map[*schema.App]render.Explained{} // of the manifests by nil
+	explain := func(app *schema.App) render.Explained {
+		mu.Lock()
+		defer mu.Unlock()
+		if all, known := explained[app]; known {
+			return all
+		}
+		if app == nil {
+			explained[nil], _ = render.ExplainManifests(spec, options)
+		} else {
+			explained[app], _ = render.ExplainApp(spec, app, options)
+		}
+		return explained[app]
+	}
 	return func(object apply.ObjectKey, path string) (schema.Pos, string, bool) {
-		for _, one := range explained() {
-			name, hashed := one.Object.GetName(), one.Object.GetLabels()[apply.LabelContent] != ""
-			if one.Object.GetKind() != object.Kind || name != object.Name && !(hashed && strings.HasPrefix(object.Name, name+"-")) {
+		for i, candidate := range rendered() {
+			if !comesAs(candidate, object) {
 				continue
 			}
-			if o := originOf(one, path); o != nil && o.Pos.IsValid() {
-				return o.Pos, o.Path, true
+			apps := []*schema.App{nil}
+			if i >= len(spec.Manifests) {
+				if apps[0] = spec.App(appLabel(candidate)); apps[0] == nil {
+					apps = spec.Apps // a patch changed the label
+				}
 			}
-			if app := spec.App(one.App); app != nil {
-				return app.Pos, "apps." + app.Name, false
+			for _, app := range apps {
+				at := slices.IndexFunc(explain(app), func(one render.ExplainedObject) bool { return comesAs(one.Object, object) })
+				if at < 0 {
+					continue
+				}
+				if o := originOf(explain(app)[at], path); o != nil && o.Pos.IsValid() {
+					return o.Pos, o.Path, true
+				}
+				if app != nil {
+					return app.Pos, "apps." + app.Name, false
+				}
 			}
 		}
 		return schema.Pos{}, "", false
 	}
+}
+
+// comesAs reports whether a rendered object is that of the cluster, whose name
+// may end with what is known of its content only there.
+func comesAs(rendered *unstructured.Unstructured, object apply.ObjectKey) bool {
+	name, hashed := rendered.GetName(), rendered.GetLabels()[apply.LabelContent] != ""
+	return rendered.GetKind() == object.Kind && (name == object.Name || hashed && strings.HasPrefix(object.Name, name+"-"))
 }
 
 // noValue stands for every secret value, so that a Secret has the keys of its
