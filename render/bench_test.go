@@ -45,6 +45,18 @@ func BenchmarkRender(b *testing.B) {
 	}
 }
 
+// BenchmarkExplain finds the origin of every line of the objects of an app in a
+// large stack.
+func BenchmarkExplain(b *testing.B) {
+	stack := manyApps(b, benchApps)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := render.ExplainApp(stack, stack.Apps[0], render.Options{Namespace: "shop"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkWriteYAML writes the objects of a large stack.
 func BenchmarkWriteYAML(b *testing.B) {
 	objects, err := render.Render(manyApps(b, benchApps), render.Options{Namespace: "shop"})

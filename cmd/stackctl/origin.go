@@ -91,58 +91,80 @@ func earlierAttribution(ctx context.Context, namespace string) func([]byte, stri
 // Nothing is worked out before it is asked, and then of one app only.
 func deciding(spec *schema.Stack, namespace string) func(apply.ObjectKey, string) (pos schema.Pos, field string, written bool) {
 	options := render.Options{Namespace: namespace, Secret: noValue}
-	rendered := sync.OnceValue(func() render.Objects {
-		all, _ := render.Render(spec, options)
-		return all
-	})
+	owners := sync.OnceValue(func() *ownerIndex { return indexOwners(spec, options) })
 	var mu sync.Mutex
 	explained := map[*schema.App]render.Explained{} // of the manifests by nil
 	explain := func(app *schema.App) render.Explained {
 		mu.Lock()
 		defer mu.Unlock()
-		if all, known := explained[app]; known {
-			return all
+		all, known := explained[app]
+		switch {
+		case known:
+		case app == nil:
+			all, _ = render.ExplainManifests(spec, options)
+		default:
+			all, _ = render.ExplainApp(spec, app, options)
 		}
-		if app == nil {
-			explained[nil], _ = render.ExplainManifests(spec, options)
-		} else {
-			explained[app], _ = render.ExplainApp(spec, app, options)
-		}
-		return explained[app]
+		explained[app] = all
+		return all
 	}
 	return func(object apply.ObjectKey, path string) (schema.Pos, string, bool) {
-		for i, candidate := range rendered() {
-			if !comesAs(candidate, object) {
+		name, apps := owners().find(object)
+		for _, app := range apps {
+			all := explain(app)
+			at := slices.IndexFunc(all, func(one render.ExplainedObject) bool { return nameOf(one.Object) == name })
+			if at < 0 {
 				continue
 			}
-			apps := []*schema.App{nil}
-			if i >= len(spec.Manifests) {
-				if apps[0] = spec.App(appLabel(candidate)); apps[0] == nil {
-					apps = spec.Apps // a patch changed the label
-				}
+			if o := originOf(all[at], path); o != nil && o.Pos.IsValid() {
+				return o.Pos, o.Path, true
 			}
-			for _, app := range apps {
-				at := slices.IndexFunc(explain(app), func(one render.ExplainedObject) bool { return comesAs(one.Object, object) })
-				if at < 0 {
-					continue
-				}
-				if o := originOf(explain(app)[at], path); o != nil && o.Pos.IsValid() {
-					return o.Pos, o.Path, true
-				}
-				if app != nil {
-					return app.Pos, "apps." + app.Name, false
-				}
+			if app != nil {
+				return app.Pos, "apps." + app.Name, false
 			}
 		}
 		return schema.Pos{}, "", false
 	}
 }
 
-// comesAs reports whether a rendered object is that of the cluster, whose name
-// may end with what is known of its content only there.
-func comesAs(rendered *unstructured.Unstructured, object apply.ObjectKey) bool {
-	name, hashed := rendered.GetName(), rendered.GetLabels()[apply.LabelContent] != ""
-	return rendered.GetKind() == object.Kind && (name == object.Name || hashed && strings.HasPrefix(object.Name, name+"-"))
+// kindName are the kind and the name of an object as it is rendered.
+type kindName struct{ kind, name string }
+
+func nameOf(o *unstructured.Unstructured) kindName { return kindName{o.GetKind(), o.GetName()} }
+
+// ownerIndex tells of which apps an object may be: of one, nil for a manifest,
+// and of any where a patch changed the label that says so.
+type ownerIndex struct {
+	apps   map[kindName][]*schema.App
+	hashed map[kindName]bool // a hash is added to the name
+}
+
+func indexOwners(spec *schema.Stack, options render.Options) *ownerIndex {
+	n := &ownerIndex{apps: map[kindName][]*schema.App{}, hashed: map[kindName]bool{}}
+	objects, _ := render.Render(spec, options)
+	for i, o := range objects {
+		apps := []*schema.App{nil}
+		if i >= len(spec.Manifests) {
+			if apps[0] = spec.App(appLabel(o)); apps[0] == nil {
+				apps = spec.Apps
+			}
+		}
+		n.apps[nameOf(o)], n.hashed[nameOf(o)] = apps, o.GetLabels()[apply.LabelContent] != ""
+	}
+	return n
+}
+
+// find returns the name as it was rendered of an object in the cluster, whose
+// name may end with the hash of what is known only there.
+func (n *ownerIndex) find(object apply.ObjectKey) (kindName, []*schema.App) {
+	name := kindName{object.Kind, object.Name}
+	if n.apps[name] == nil {
+		begin := object.Name[:max(0, strings.LastIndexByte(object.Name, '-'))]
+		if named := (kindName{object.Kind, begin}); n.hashed[named] {
+			name = named
+		}
+	}
+	return name, n.apps[name]
 }
 
 // noValue stands for every secret value, so that a Secret has the keys of its
