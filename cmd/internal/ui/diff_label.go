@@ -119,15 +119,16 @@ func (t *planText) impactSum() {
 	}
 }
 
-// comesInstead reports an object that another one comes instead of, by name:
-// what becomes of it is said there.
-func comesInstead(plan *apply.Plan, key apply.ObjectKey) bool {
-	for _, c := range plan.Changes {
-		if c.Predecessor != nil && *c.Predecessor == key {
-			return true
+// predecessors are the objects that others come instead of, by name: what
+// becomes of each is said there.
+func predecessors(plan *apply.Plan) map[apply.ObjectKey]bool {
+	all := map[apply.ObjectKey]bool{}
+	for i := range plan.Changes {
+		if old := plan.Changes[i].Predecessor; old != nil {
+			all[*old] = true
 		}
 	}
-	return false
+	return all
 }
 
 // instead says what an object comes instead of, and what becomes of that.

@@ -47,6 +47,8 @@ type planText struct {
 	drift     int  // the revision compared with; 0 for a plan to carry out
 	between   bool // two descriptions are compared, and no cluster
 	only      string
+
+	predecessors map[apply.ObjectKey]bool // found when first asked for
 }
 
 func (t *planText) header(context string) {
@@ -126,7 +128,10 @@ func (t *planText) conflicting() (n int) {
 // change writes one object; an unchanged one only when there is something to
 // say about it.
 func (t *planText) change(c apply.Change) {
-	if comesInstead(t.plan, c.Object) {
+	if t.predecessors == nil {
+		t.predecessors = predecessors(t.plan)
+	}
+	if t.predecessors[c.Object] {
 		return
 	}
 	name := objectName(c.Object, t.plan.Stack.Namespace)

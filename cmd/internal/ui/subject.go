@@ -26,8 +26,9 @@ type subject struct {
 // subjects returns the objects of a plan that there is something to say about,
 // and the names of the others.
 func (d Diff) subjects() (some []subject, unchanged []string) {
+	left := predecessors(d.Plan)
 	for _, c := range d.Plan.Changes {
-		if comesInstead(d.Plan, c.Object) {
+		if left[c.Object] {
 			continue
 		}
 		s := subject{Change: c, name: objectName(c.Object, d.Plan.Stack.Namespace), notes: notes(c, d.Plan)}
