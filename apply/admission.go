@@ -30,11 +30,11 @@ func (a admission) String() string {
 }
 
 var (
-	webhookFailed = pattern(`failed calling webhook "([^"]+)": ?`)
-	webhookDenied = pattern(`admission webhook "([^"]+)" (?:denied the request(?:: )?|attempted to )`)
-	webhookNoDry  = pattern(`admission webhook "([^"]+)" does not support dry run`)
-	policyDenied  = pattern(`(?:Validating|Mutating)AdmissionPolicy '([^']+)'(?: with binding '[^']*')? denied request: ?`)
-	aboutDryRun   = pattern(`(?i)\bdry[- ]?run`)
+	webhookFailed = onUse(`failed calling webhook "([^"]+)": ?`)
+	webhookDenied = onUse(`admission webhook "([^"]+)" (?:denied the request(?:: )?|attempted to )`)
+	webhookNoDry  = onUse(`admission webhook "([^"]+)" does not support dry run`)
+	policyDenied  = onUse(`(?:Validating|Mutating)AdmissionPolicy '([^']+)'(?: with binding '[^']*')? denied request: ?`)
+	aboutDryRun   = onUse(`(?i)\bdry[- ]?run`)
 )
 
 // admissionOf finds out who refused. Webhooks choose the code and the text of

@@ -53,7 +53,7 @@ func (c Conflict) Stops() bool { return c.Resolution == ResolutionNone }
 // conflictManager finds the manager in a cause's text:
 // conflict with "kubectl-edit" using apps/v1
 // conflict with "kube-controller-manager" with subresource "scale" using apps/v1 at 2026-…
-var conflictManager = pattern(`conflict with "([^"]*)"(?: with subresource "([^"]*)")?`)
+var conflictManager = onUse(`conflict with "([^"]*)"(?: with subresource "([^"]*)")?`)
 
 // conflictsOf turns the server's refusal to apply an object into conflicts as
 // data, with the values and times that its text does not tell.

@@ -12,21 +12,20 @@ import (
 func (x *impacts) reach() {
 	before, after := waysTo(x.Object, x.before), waysTo(x.Object, x.after)
 	for _, way := range after {
-		if !slices.ContainsFunc(before, way.isWithin) && !way.isOf(x.Object, x.around.before) {
+		if !slices.ContainsFunc(before, way.isWithin) && !x.around.hostsBefore.elsewhere(way, x.Object) {
 			x.add(ImpactExposure, way.field, "%s leads to %s", way.from, way.to)
 		}
 	}
-	wanted := map[ObjectKey]*unstructured.Unstructured{}
-	for _, o := range x.around.wanted {
-		wanted[keyOf(o)] = o
-	}
 	for _, way := range before {
-		if !slices.ContainsFunc(after, way.isWithin) && !way.isOf(x.Object, wanted) {
+		if !slices.ContainsFunc(after, way.isWithin) && !x.around.hosts.elsewhere(way, x.Object) {
 			x.add(ImpactDowntime, way.field, "%s no longer leads to %s", way.from, way.to)
 		}
 	}
+	if x.after != nil || x.Object.Kind != "NetworkPolicy" {
+		return
+	}
 	for _, o := range x.around.wanted {
-		if x.after == nil && x.Object.Kind == "NetworkPolicy" && isWorkload(keyOf(o)) && picks(x.before, "podSelector", o) {
+		if isWorkload(keyOf(o)) && picks(x.before, "podSelector", o) {
 			x.add(ImpactExposure, "", "it no longer keeps traffic from the pods of %s", o.GetKind()+"/"+o.GetName())
 		}
 	}
@@ -45,14 +44,26 @@ func (w wayIn) is(other wayIn) bool { return w.from == other.from && w.to == oth
 // isWithin reports a way that another one of the same object has in it.
 func (w wayIn) isWithin(other wayIn) bool { return w.is(other) || w.host && other.all }
 
-// isOf reports whether a host leads to an object but the one it is asked for.
-func (w wayIn) isOf(but ObjectKey, objects map[ObjectKey]*unstructured.Unstructured) bool {
-	for key, o := range objects {
-		if w.host && key != but && slices.ContainsFunc(waysTo(key, o.Object), w.is) {
-			return true
+// hosting are the objects that hosts lead to.
+type hosting map[string][]ObjectKey
+
+func hostingOf(objects []*unstructured.Unstructured) hosting {
+	h := hosting{}
+	for _, o := range objects {
+		key := keyOf(o)
+		for _, way := range waysTo(key, o.Object) {
+			if way.host {
+				h[way.from] = append(h[way.from], key)
+			}
 		}
 	}
-	return false
+	return h
+}
+
+// elsewhere reports whether a way is from a host that leads to an object but
+// this one.
+func (h hosting) elsewhere(way wayIn, but ObjectKey) bool {
+	return way.host && slices.ContainsFunc(h[way.from], func(key ObjectKey) bool { return key != but })
 }
 
 // waysTo lists the ways from the world that an object opens.

@@ -115,13 +115,13 @@ func statusText(key ObjectKey, s *metav1.Status) string {
 }
 
 var (
-	exceededQuota = pattern(`exceeded quota: ([^,\s]+), ([^\n]*)`)
+	exceededQuota = onUse(`exceeded quota: ([^,\s]+), ([^\n]*)`)
 
-	quotedValue = pattern(`((?:Invalid|Unsupported|Duplicate) value|Too long|Too many): ("(?:[^"\\]|\\.)*"|\{.*\}|&?[a-zA-Z0-9.]+\{.*\}|\[.*\]|[^\s:]+)(: |$)`)
+	quotedValue = onUse(`((?:Invalid|Unsupported|Duplicate) value|Too long|Too many): ("(?:[^"\\]|\\.)*"|\{.*\}|&?[a-zA-Z0-9.]+\{.*\}|\[.*\]|[^\s:]+)(: |$)`)
 	// missingRight is what Kubernetes' own authorizer says.
-	missingRight = pattern(`User "[^"]{0,300}" cannot [a-z]+ resource "[a-z0-9./-]+" in API group "[a-z0-9.-]*"( in the namespace "[a-z0-9-]+"| at the cluster scope)?`)
-	gotValue     = pattern(`got &value[^\n]*`)
-	shortScalar  = pattern(`^(-?[0-9.]+|"[^"\s]{0,63}")$`)
+	missingRight = onUse(`User "[^"]{0,300}" cannot [a-z]+ resource "[a-z0-9./-]+" in API group "[a-z0-9.-]*"( in the namespace "[a-z0-9-]+"| at the cluster scope)?`)
+	gotValue     = onUse(`got &value[^\n]*`)
+	shortScalar  = onUse(`^(-?[0-9.]+|"[^"\s]{0,63}")$`)
 )
 
 // withoutValue cuts the values out of a server's text, but for short scalars

@@ -18,10 +18,7 @@ func (p *planner) addImpacts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	around := neighbours{wanted: p.objects, scalers: scalers, before: map[ObjectKey]*unstructured.Unstructured{}}
-	for _, o := range p.base.Objects {
-		around.before[keyOf(o)] = o
-	}
+	around := around(p.objects, p.base.Objects, scalers)
 	for i := range p.plan.Changes {
 		c := &p.plan.Changes[i]
 		c.Impacts = impactsOf(c, c.live, c.merged, around)
@@ -63,6 +60,19 @@ type neighbours struct {
 	wanted  []*unstructured.Unstructured             // all that the stack is to consist of
 	before  map[ObjectKey]*unstructured.Unstructured // what the newest readable revision wanted
 	scalers []*unstructured.Unstructured             // autoscalers in the cluster, of others too
+
+	hosts, hostsBefore hosting // of what is wanted, and was
+}
+
+func around(wanted, before, scalers []*unstructured.Unstructured) *neighbours {
+	n := &neighbours{
+		wanted: wanted, before: make(map[ObjectKey]*unstructured.Unstructured, len(before)), scalers: scalers,
+		hosts: hostingOf(wanted), hostsBefore: hostingOf(before),
+	}
+	for _, o := range before {
+		n.before[keyOf(o)] = o
+	}
+	return n
 }
 
 // impactsOf returns the impacts of the plan of some kinds by object, and the
@@ -118,7 +128,7 @@ func ImpactKinds() []ImpactKind {
 // impactsOf returns what a change does beyond its object, the worst first. live
 // is what is there and merged what becomes of it; they are nil where there is
 // none, or nothing is known of it but what was wanted.
-func impactsOf(c *Change, live, merged *unstructured.Unstructured, around neighbours) []Impact {
+func impactsOf(c *Change, live, merged *unstructured.Unstructured, around *neighbours) []Impact {
 	if c.Action == ActionUnchanged || c.Action == ActionKeep {
 		return nil
 	}
@@ -155,7 +165,7 @@ func objectOf(o *unstructured.Unstructured) map[string]any {
 type impacts struct {
 	*Change
 	before, after map[string]any
-	around        neighbours
+	around        *neighbours
 	found         []Impact
 }
 

@@ -97,6 +97,7 @@ func TestImpacts(t *testing.T) {
 		live   string
 		edit   []string
 		with   []string // other objects of the stack
+		had    []string // objects that it had
 		beside []string // autoscalers of others
 		tune   func(*Change)
 		want   string
@@ -169,6 +170,7 @@ func TestImpacts(t *testing.T) {
 		{reason: "a host less", live: impactIngress, edit: []string{"[{host: a.example.org}]", "[{host: b.example.org}]"},
 			want: "downtime 0 spec.rules: the host a.example.org no longer leads to it\nexposure 0 spec.rules: the host b.example.org leads to it"},
 		{reason: "an Ingress that goes", live: impactIngress, want: "downtime 0 spec.rules: the host a.example.org no longer leads to it"},
+		{reason: "a host that another object had", live: "", edit: []string{"", impactIngress}, had: []string{impactRoute}},
 		{reason: "one whose host another takes over", live: impactIngress, with: []string{impactRoute}},
 		{reason: "a Service that is none for the world any more", live: strings.Replace(impactService, "ClusterIP", "LoadBalancer", 1), edit: []string{"LoadBalancer", "ClusterIP"},
 			want: "downtime 0 spec.type: a load balancer no longer leads to its port 80"},
@@ -180,21 +182,24 @@ func TestImpacts(t *testing.T) {
 		if c.tune != nil {
 			c.tune(change)
 		}
-		around := neighbours{before: map[ObjectKey]*unstructured.Unstructured{}}
+		var wanted, before, scalers []*unstructured.Unstructured
 		for _, text := range c.with {
-			around.wanted = append(around.wanted, fromYAML(t, text))
+			wanted = append(wanted, fromYAML(t, text))
 		}
 		for _, text := range c.beside {
-			around.scalers = append(around.scalers, fromYAML(t, text))
+			scalers = append(scalers, fromYAML(t, text))
+		}
+		for _, text := range c.had {
+			before = append(before, fromYAML(t, text))
 		}
 		if change.Action == ActionDelete { // of what goes, only the record is at hand
-			around.before[change.Object], live = live, nil
+			before, live = append(before, live), nil
 		}
 		var got []string
 		for _, kind := range ImpactKinds() {
 			missing[kind] = missing[kind] && !strings.Contains(c.want, string(kind)+" ")
 		}
-		for _, one := range impactsOf(change, live, merged, around) {
+		for _, one := range impactsOf(change, live, merged, around(wanted, before, scalers)) {
 			got = append(got, fmt.Sprintf("%s %d %s: %s", one.Kind, one.Pods, one.Field, one.Message))
 		}
 		if d := cmp.Diff(c.want, strings.Join(got, "\n")); d != "" {

@@ -15,7 +15,7 @@ const (
 
 // secretName matches names of environment variables whose literal value is
 // likely to be a secret.
-var secretName = pattern(`(?i)(passw(or)?d|secret|token|api_?key|private_?key|credential|dsn)`)
+var secretName = onUse(`(?i)(passw(or)?d|secret|token|api_?key|private_?key|credential|dsn)`)
 
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -68,7 +68,7 @@ func mask(key ObjectKey, path fieldPath, v any, text string) any {
 }
 
 // urlPassword matches the login in a URL up to its password, and that.
-var urlPassword = pattern(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/?#@"']*:)([^\s/?#@"']+)@`)
+var urlPassword = onUse(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/?#@"']*:)([^\s/?#@"']+)@`)
 
 // embeddedSecret returns the key of a Secret that is written inside of another
 // object, as lists, templates and bundles do; nil for anything else.
@@ -107,7 +107,7 @@ func (p fieldPath) last() string {
 	return p[len(p)-1]
 }
 
-var plainField = pattern(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+var plainField = onUse(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
 // String joins the path: spec.containers[name="web"].image. A field name that
 // is no plain word is quoted as in JSON: metadata.labels["a/b"]. So two paths
@@ -152,7 +152,7 @@ func (p fieldPath) foreignAnnotation() bool {
 
 // repeating matches the names of annotations in which tools keep what they
 // applied.
-var repeating = pattern(`(?i)(applied|original|previous|desired|manifest|config)`)
+var repeating = onUse(`(?i)(applied|original|previous|desired|manifest|config)`)
 
 // envItem reports whether the path is an item of a container's env list.
 func (p fieldPath) envItem() bool {

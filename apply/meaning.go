@@ -123,7 +123,7 @@ func (p fieldPath) quantity() bool {
 		n >= 3 && slices.Contains(limitMaps, p[n-2]) && strings.HasPrefix(p[n-3], "[")
 }
 
-var durationField = pattern(`(?i)(timeout|interval|duration|period|delay|ttl|renewBefore)$`)
+var durationField = onUse(`(?i)(timeout|interval|duration|period|delay|ttl|renewBefore)$`)
 
 // duration reports whether what stands at the path is a duration.
 func (p fieldPath) duration() bool {

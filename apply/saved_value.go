@@ -194,7 +194,7 @@ func fileLabel(name string) string { return string(canonical([]any{"file", name}
 
 // literal matches a value that is written for a name of a secret: the name, and
 // what follows it, with a colon if that is another name.
-var literal = pattern(`(?i)([a-z0-9_]*(?:passw(?:or)?d|secret|token|api_?key|private_?key|credential|dsn)[a-z0-9_]*)["']?\s*:\s*(?:\{?\s*["']?value["']?\s*:\s*)?["']?([^\s"'{}\[\],#&*:]+["']?:?)`)
+var literal = onUse(`(?i)([a-z0-9_]*(?:passw(?:or)?d|secret|token|api_?key|private_?key|credential|dsn)[a-z0-9_]*)["']?\s*:\s*(?:\{?\s*["']?value["']?\s*:\s*)?["']?([^\s"'{}\[\],#&*:]+["']?:?)`)
 
 // referring are names of fields that say where a secret is.
 var referring = []string{"secret", "secrets", "secretName", "secretRef", "secretKeyRef", "imagePullSecrets"}

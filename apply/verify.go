@@ -114,7 +114,7 @@ func (v *Verification) compareStatuses() {
 }
 
 // ownName matches what only a record is called, after the stack's prefix.
-var ownName = pattern(`^(v[0-9]+(\.outcome)?|[cs]-[0-9a-f]{32,40})$`)
+var ownName = onUse(`^(v[0-9]+(\.outcome)?|[cs]-[0-9a-f]{32,40})$`)
 
 // verifyRest looks at Secrets that are called like records and that no
 // revision led to.

@@ -237,7 +237,7 @@ func readManifests(file string, text []byte) ([]Manifest, []Error) {
 }
 
 // holdsSecret finds a Secret in a text, whether or not that can be parsed.
-var holdsSecret = pattern(`(?m)kind["']?\s*:\s*["']?Secret\b`)
+var holdsSecret = onUse(`(?m)kind["']?\s*:\s*["']?Secret\b`)
 
 // documents parses the text: YAML may hold several.
 func (in *input) documents() ([]*node, Errors) {

@@ -292,7 +292,7 @@ func doubleQuoted(text string) string {
 	return out.String()
 }
 
-var bare = pattern(`^[A-Za-z0-9_/.][A-Za-z0-9_/.@%+=~^$-]*(:[A-Za-z0-9_/.@%+=~^$-]+)*$`)
+var bare = onUse(`^[A-Za-z0-9_/.][A-Za-z0-9_/.@%+=~^$-]*(:[A-Za-z0-9_/.@%+=~^$-]+)*$`)
 
 // inQuotes returns a text, in quotes where any parser could need them.
 func inQuotes(text string) string {

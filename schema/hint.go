@@ -314,14 +314,14 @@ func (s *shape) choices() []string {
 }
 
 var (
-	amount    = pattern(`^[0-9 ]*[.,]?[0-9]+ ?[a-zA-Z%]*$`)
-	notName   = pattern(`[^a-z0-9]+`)
-	notLabel  = pattern(`[^A-Za-z0-9_.]+`)
-	offset    = pattern(`^(?:UTC|GMT) ?([+-])0?([0-9]{1,2})$`)
-	scheme    = pattern(`^[a-z]+://`)
-	bytesText = pattern(`^([0-9]+(?:\.[0-9]+)?) ?([mgkt]?)(i?)b?$`)
-	timeText  = pattern(`^([0-9]+) ?(s|m|h|d)(?:ec|in|our|ay|econd|inute)?s?$`)
-	rangeText = pattern(`^([0-9]+)(?:\.{3}| ?(?:-|to|:|,|\.\.) ?)([0-9]+)$`)
+	amount    = onUse(`^[0-9 ]*[.,]?[0-9]+ ?[a-zA-Z%]*$`)
+	notName   = onUse(`[^a-z0-9]+`)
+	notLabel  = onUse(`[^A-Za-z0-9_.]+`)
+	offset    = onUse(`^(?:UTC|GMT) ?([+-])0?([0-9]{1,2})$`)
+	scheme    = onUse(`^[a-z]+://`)
+	bytesText = onUse(`^([0-9]+(?:\.[0-9]+)?) ?([mgkt]?)(i?)b?$`)
+	timeText  = onUse(`^([0-9]+) ?(s|m|h|d)(?:ec|in|our|ay|econd|inute)?s?$`)
+	rangeText = onUse(`^([0-9]+)(?:\.{3}| ?(?:-|to|:|,|\.\.) ?)([0-9]+)$`)
 )
 
 // secondsOf returns the seconds of a duration such as 10s, "" for other texts.

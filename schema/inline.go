@@ -5,7 +5,7 @@ import (
 )
 
 // plainText is what can stand in YAML without quotes, also inside brackets.
-var plainText = pattern(`^[A-Za-z0-9_./($+-][A-Za-z0-9_./:@=+%$()~^-]*( [A-Za-z0-9_./:@=+%$()~^-]+)*$`)
+var plainText = onUse(`^[A-Za-z0-9_./($+-][A-Za-z0-9_./:@=+%$()~^-]*( [A-Za-z0-9_./:@=+%$()~^-]+)*$`)
 
 // inline writes a value as YAML on one line.
 func inline(n *node) string {

@@ -5,12 +5,12 @@ import (
 )
 
 // decimal is a number that every parser reads as the same number.
-var decimal = pattern(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
+var decimal = onUse(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
 
 // retyped is what YAML 1.1 or 1.2 parsers read as something other than text:
 // the booleans of 1.1, nulls, numbers in other bases, with underscores, with
 // exponents or with colons, infinities and dates.
-var retyped = pattern(`^(` +
+var retyped = onUse(`^(` +
 	`y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF|True|TRUE|False|FALSE` +
 	`|~|null|Null|NULL|=|<<` +
 	`|[-+]?0[xX][0-9a-fA-F_]+|[-+]?0[oO][0-7_]+|[-+]?0[bB][01_]+` +

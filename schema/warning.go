@@ -193,7 +193,7 @@ func manyCores(r *review) {
 	})
 }
 
-var secretName = pattern(`(?i)(^|_)(password|passwd|passphrase|secret|token|api_?key|private_?key|credentials)$`)
+var secretName = onUse(`(?i)(^|_)(password|passwd|passphrase|secret|token|api_?key|private_?key|credentials)$`)
 
 // openSecrets warns of what looks like a secret and stands in the file.
 func openSecrets(r *review) {

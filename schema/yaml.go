@@ -194,7 +194,7 @@ func (r *yamlReader) fields(n *node, y *yaml.Node) {
 }
 
 // octalLike is what the parser calls a float, since no octal number has an 8.
-var octalLike = pattern(`^[-+]?0[0-9_]+$`)
+var octalLike = onUse(`^[-+]?0[0-9_]+$`)
 
 // scalar reads a scalar. Numbers and booleans keep the text that was typed.
 func scalar(n *node, y *yaml.Node) {

@@ -88,7 +88,7 @@ func (f *faultFinder) inside(head []span, block span, depth int) (Errors, []span
 }
 
 // opensMap is a line that is a key without a value.
-var opensMap = pattern(`^ *[^\s#'"\[{&*!|>%@-][^#'"\[{]*:\s*(#.*)?$`)
+var opensMap = onUse(`^ *[^\s#'"\[{&*!|>%@-][^#'"\[{]*:\s*(#.*)?$`)
 
 // split returns the blocks of a part: each begins at a column and ends before
 // the next one. nil when a line begins left of it.
@@ -165,7 +165,7 @@ func (f *faultFinder) unknownAnchor(err error) Error {
 	return e
 }
 
-var yamlLine = pattern(`^yaml: (?:line (\d+): )?(.*)$`)
+var yamlLine = onUse(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // describe says what is wrong in some lines: in our words when we see it
 // ourselves, else in those of the parser, which knows a line at most. err is

@@ -112,7 +112,7 @@ func (s *lineScan) read(line string) {
 }
 
 // flowKey is a line that looks like a key outside of brackets.
-var flowKey = pattern(`^ *[A-Za-z_][\w.-]*:( |$)`)
+var flowKey = onUse(`^ *[A-Za-z_][\w.-]*:( |$)`)
 
 // entry reads the items and the key a line begins with.
 func (s *lineScan) entry(line string, column int) {
@@ -251,7 +251,7 @@ func (s *lineScan) scalar(line string, i, key int) {
 	}
 }
 
-var alias = pattern(`^\*[A-Za-z0-9_-]+\s*(#.*)?$`)
+var alias = onUse(`^\*[A-Za-z0-9_-]+\s*(#.*)?$`)
 
 // plain reads a text without quotes behind a key.
 func (s *lineScan) plain(line string, i int) {
@@ -305,7 +305,7 @@ func (s *lineScan) noColon(at Pos, text string) {
 	}
 }
 
-var isWord = pattern(`^[A-Za-z_][\w./-]*$`)
+var isWord = onUse(`^[A-Za-z_][\w./-]*$`)
 
 // inQuote looks for the end of a text in quotes.
 func (s *lineScan) inQuote(line string, from int) {
