@@ -10,7 +10,7 @@ import (
 // memory, long before they stop a person.
 const (
 	maxBytes   = 8 << 20
-	maxValues  = 64_000
+	maxValues  = 100_000 // 10,000 apps of some fields fit
 	maxDepth   = 100
 	maxAliases = 100
 )
