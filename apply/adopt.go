@@ -366,7 +366,7 @@ func (x *execution) confirmAdoption(ctx context.Context, c *Change, live *unstru
 		return nil
 	}
 	cluster := x.engine.cluster
-	merged, err := cluster.apply(ctx, withUID(c.send, live), patchOptions{dryRun: true, force: c.force})
+	merged, err := cluster.preview(ctx, withUID(c.send, live), c.force)
 	if err != nil {
 		return err
 	}

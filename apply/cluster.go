@@ -248,14 +248,35 @@ type patchOptions struct {
 
 // apply sends an object by server-side apply. It never creates an object
 // whose body carries a uid: the server answers such a request with 409 or 422.
-func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts patchOptions) (*unstructured.Unstructured, error) {
-	r, err := c.resource(keyOf(o), o.GroupVersionKind().Version)
+// The answer is asked for without what was sent.
+func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts patchOptions) (got *metav1.PartialObjectMetadata, err error) {
+	err = c.sendApply(ctx, o, opts, func(ctx context.Context, m *meta.RESTMapping, body []byte, options metav1.PatchOptions) (err error) {
+		got, err = c.metadata.Resource(m.Resource).Namespace(o.GetNamespace()).Patch(ctx, o.GetName(), types.ApplyPatchType, body, options)
+		return err
+	})
+	return got, err
+}
+
+// preview returns what applying an object would make of it.
+func (c *cluster) preview(ctx context.Context, o *unstructured.Unstructured, force bool) (merged *unstructured.Unstructured, err error) {
+	err = c.sendApply(ctx, o, patchOptions{dryRun: true, force: force}, func(ctx context.Context, m *meta.RESTMapping, body []byte, options metav1.PatchOptions) (err error) {
+		merged, err = c.mapped(m, o.GetNamespace()).Patch(ctx, o.GetName(), types.ApplyPatchType, body, options)
+		return err
+	})
+	if err == nil {
+		c.redact.learn(merged)
+	}
+	return merged, err
+}
+
+func (c *cluster) sendApply(ctx context.Context, o *unstructured.Unstructured, opts patchOptions, send func(context.Context, *meta.RESTMapping, []byte, metav1.PatchOptions) error) error {
+	m, err := c.mapping(keyOf(o).groupKind(), o.GroupVersionKind().Version)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	body, err := o.MarshalJSON()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	patch := metav1.PatchOptions{FieldManager: c.manager, Force: &opts.force, FieldValidation: metav1.FieldValidationStrict}
 	if opts.manager != "" {
@@ -267,9 +288,5 @@ func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts 
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	c.redact.learn(o)
-	merged, err := r.Patch(ctx, o.GetName(), types.ApplyPatchType, body, patch)
-	if err == nil {
-		c.redact.learn(merged)
-	}
-	return merged, err
+	return send(ctx, m, body, patch)
 }

@@ -15,47 +15,35 @@ import (
 // compare finds out by dry-run what applying an object would change.
 func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exists bool) (Change, error) {
 	c, key := p.engine.cluster, keyOf(o)
-	read := func() (*unstructured.Unstructured, error) {
-		live, err := c.get(ctx, key, o.GroupVersionKind().Version)
-		if err != nil {
-			return nil, forbidden(describe("read", key, err))
-		}
-		return live, nil
+	if !exists {
+		return p.compareAbsent(ctx, o)
 	}
-	var live *unstructured.Unstructured
-	var err error
-	if exists {
-		if live, err = read(); err != nil {
-			return Change{}, err
-		}
+	live, err := c.get(ctx, key, o.GroupVersionKind().Version)
+	if err != nil {
+		return Change{}, forbidden(describe("read", key, err))
 	}
-	change := Change{Object: key, send: o}
+	if live == nil {
+		return p.compareAbsent(ctx, o)
+	}
+	change := Change{Object: key, send: o, pin: pinOf(live)}
 	dryRun := func(o *unstructured.Unstructured, force bool) (*unstructured.Unstructured, error) {
 		o = withUID(o, live)
 		change.handOver = p.keepReplicas(o, live, change.adopt)
-		return c.apply(ctx, o, patchOptions{dryRun: true, force: force})
+		return c.preview(ctx, o, force)
 	}
 	merged, refusal := dryRun(o, false)
+	if owner := p.foreignOwner(live); owner != "" && !p.halfAdopted(live) {
+		if change.adopt = p.adoption(key, owner); change.adopt == nil {
+			change.Action, change.Conflicts = ActionUpdate, []Conflict{{Object: key, Manager: owner}}
+			return change, nil
+		}
+		change.Adopted = owner
+	}
+	if live.GetDeletionTimestamp() != nil {
+		return p.afterDeletion(o, live), nil
+	}
 	conflicted := isFieldConflict(refusal)
-	if live == nil && (conflicted || refusal == nil && merged.GetResourceVersion() != "") {
-		if live, err = read(); err != nil { // somebody else made an object of that name
-			return Change{}, err
-		}
-	}
-	change.pin = pinOf(live)
-	if live != nil {
-		if owner := p.foreignOwner(live); owner != "" && !p.halfAdopted(live) {
-			if change.adopt = p.adoption(key, owner); change.adopt == nil {
-				change.Action, change.Conflicts = ActionUpdate, []Conflict{{Object: key, Manager: owner}}
-				return change, nil
-			}
-			change.Adopted = owner
-		}
-		if live.GetDeletionTimestamp() != nil {
-			return p.afterDeletion(o, live), nil
-		}
-	}
-	if conflicted && live != nil {
+	if conflicted {
 		if err := p.settle(&change, refusal, live); err != nil {
 			return Change{}, err
 		}
@@ -73,12 +61,32 @@ func (p *planner) compare(ctx context.Context, o *unstructured.Unstructured, exi
 		return p.refused(ctx, change, live, err)
 	}
 	p.decide(&change, live, merged)
-	if live != nil {
-		change.takeBack()
-		p.noteHandOver(&change, live)
-		if change.adopt != nil {
-			change.Note = strings.Trim(change.Note+"; "+change.adopt.note(live), "; ")
-		}
+	change.takeBack()
+	p.noteHandOver(&change, live)
+	if change.adopt != nil {
+		change.Note = strings.Trim(change.Note+"; "+change.adopt.note(live), "; ")
+	}
+	return change, nil
+}
+
+// compareAbsent plans an object that was not there a moment ago. Of what a
+// dry-run makes of it only that it can be made is asked: nothing is compared.
+func (p *planner) compareAbsent(ctx context.Context, o *unstructured.Unstructured) (Change, error) {
+	got, err := p.engine.cluster.apply(ctx, o, patchOptions{dryRun: true})
+	if isFieldConflict(err) || err == nil && got.GetResourceVersion() != "" {
+		return p.compare(ctx, o, true) // somebody else made an object of that name
+	}
+	if s := status(err); s != nil && admissionOf(s).DryRun {
+		return p.unpreviewed(o, nil, admissionOf(s)), nil
+	}
+	key := keyOf(o)
+	change := Change{Object: key, send: o}
+	if err != nil {
+		return p.refused(ctx, change, nil, err)
+	}
+	change.Action, change.New, change.template = ActionCreate, maskObject(key, o.Object), isWorkload(key)
+	if p.wasThere(key) {
+		change.Recreated, change.Note = true, recreatedNote(key, o)
 	}
 	return change, nil
 }
@@ -122,13 +130,6 @@ func (p *planner) settle(change *Change, refusal error, live *unstructured.Unstr
 // made of it.
 func (p *planner) decide(change *Change, live, merged *unstructured.Unstructured) {
 	key, manager := change.Object, p.engine.stack.Manager()
-	if live == nil {
-		change.Action, change.New, change.template = ActionCreate, maskObject(key, change.send.Object), isWorkload(key)
-		if p.wasThere(key) {
-			change.Recreated, change.Note = true, recreatedNote(key, change.send)
-		}
-		return
-	}
 	merged = withoutDrawn(live, change.send, merged)
 	change.live, change.merged = live, merged
 	change.Fields = diff(key, live, merged, manager)

@@ -141,7 +141,7 @@ func (t *troubles) about(uid string) warning {
 
 // writtenAt returns when a field manager wrote an object last, by the API
 // server's clock.
-func writtenAt(o *unstructured.Unstructured, manager string) (at time.Time) {
+func writtenAt(o metav1.Object, manager string) (at time.Time) {
 	for _, f := range o.GetManagedFields() {
 		if f.Manager == manager && f.Time != nil && f.Time.After(at) {
 			at = f.Time.Time

@@ -186,7 +186,7 @@ func (x *execution) createNamespace(ctx context.Context) error {
 	key := ObjectKey{Kind: "Namespace", Name: x.engine.stack.Namespace}
 	for i := range x.plan.Changes {
 		if c := &x.plan.Changes[i]; c.Object == key {
-			var got *unstructured.Unstructured
+			var got *metav1.PartialObjectMetadata
 			err := retry(ctx, writePatience, func(ctx context.Context) (err error) {
 				got, err = x.engine.cluster.apply(ctx, absent(c.send), patchOptions{})
 				return err
@@ -360,14 +360,14 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 	if err := failpoint("before-object"); err != nil {
 		return err
 	}
-	var got *unstructured.Unstructured
+	var got *metav1.PartialObjectMetadata
 	tries := 0
 	err := x.write(ctx, func(ctx context.Context) (err error) {
 		tries++
 		if c.pin.uid == "" {
 			got, err = x.create(ctx, c, tries > 1)
 			if err == nil && c.handOver {
-				c.pin = pinOf(got) // as one that is there
+				c.pin = pin{uid: string(got.GetUID())} // as one that is there
 			}
 		}
 		if err == nil && c.pin.uid != "" {
@@ -417,8 +417,8 @@ func (x *execution) applyObject(ctx context.Context, c *Change) error {
 
 // createdBefore looks whether an object that exists was made by an earlier try
 // of this run whose answer was lost: then only this stack's manager is on it.
-func (x *execution) createdBefore(ctx context.Context, c *Change, conflict error) (*unstructured.Unstructured, error) {
-	live, err := x.engine.cluster.get(ctx, c.Object, c.send.GroupVersionKind().Version)
+func (x *execution) createdBefore(ctx context.Context, c *Change, conflict error) (*metav1.PartialObjectMetadata, error) {
+	live, err := x.engine.cluster.getMetadata(ctx, c.Object)
 	if err == nil && (live == nil || ownEntry(live.GetManagedFields(), x.engine.stack.Manager()) == "") {
 		err = conflict
 	}

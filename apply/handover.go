@@ -198,7 +198,7 @@ func (x *execution) handOver(ctx context.Context, c *Change) error {
 
 // create makes an object that is not there. again says that an earlier try may
 // have done it, whose answer was lost.
-func (x *execution) create(ctx context.Context, c *Change, again bool) (*unstructured.Unstructured, error) {
+func (x *execution) create(ctx context.Context, c *Change, again bool) (*metav1.PartialObjectMetadata, error) {
 	got, err := x.engine.cluster.apply(ctx, absent(c.first()), patchOptions{})
 	if again && apierrors.IsConflict(err) && !isFieldConflict(err) {
 		return x.createdBefore(ctx, c, err)
@@ -210,7 +210,7 @@ func (x *execution) create(ctx context.Context, c *Change, again bool) (*unstruc
 // object must still be the one that the plan was made for, which its
 // resourceVersion makes sure of. Else it is sent without, and the server says
 // what somebody took meanwhile.
-func (x *execution) send(ctx context.Context, c *Change) (*unstructured.Unstructured, error) {
+func (x *execution) send(ctx context.Context, c *Change) (*metav1.PartialObjectMetadata, error) {
 	cluster := x.engine.cluster
 	o := c.send.DeepCopy()
 	o.SetUID(types.UID(c.pin.uid))
