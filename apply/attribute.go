@@ -3,9 +3,11 @@ package apply
 import (
 	"bytes"
 	"cmp"
+	"runtime"
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -16,11 +18,13 @@ import (
 
 // Origin says of a field of an object where a description decides it, and
 // whether it writes the value there or leaves it to stackctl. The empty path is
-// the object. ok is false for what no description decides.
+// the object. ok is false for what no description decides. It is called from
+// several goroutines.
 type Origin func(object ObjectKey, path string) (place SpecPlace, written, ok bool)
 
-// attribute labels the changes of the plan.
-func (p *planner) attribute() {
+// attribute labels the changes of the plan, side by side: most of it is working
+// out origins.
+func (p *planner) attribute() error {
 	a := &attribution{planner: p, before: map[ObjectKey]*unstructured.Unstructured{}}
 	for _, o := range p.base.Objects {
 		a.before[keyOf(o)] = o
@@ -31,9 +35,14 @@ func (p *planner) attribute() {
 		}
 		return p.target.OriginOf(p.base.Source, p.base.Environment)
 	})
+	var workers errgroup.Group
+	workers.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range p.plan.Changes {
-		a.change(&p.plan.Changes[i])
+		workers.Go(func() error {
+			return recovered(func() error { a.change(&p.plan.Changes[i]); return nil })
+		})
 	}
+	return workers.Wait()
 }
 
 // attribution is the labelling of one plan.

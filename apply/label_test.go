@@ -94,7 +94,9 @@ spec: {replicas: 2, template: {spec: {containers: [{name: main, image: "web:v1",
 		}, plan: &Plan{Changes: []Change{{
 			Object: key, Action: ActionUpdate, send: c.want, live: c.live, merged: c.merged, Fields: diff(key, c.live, c.merged, stack.Manager()),
 		}}}}
-		p.attribute()
+		if err := p.attribute(); err != nil {
+			t.Fatal(err)
+		}
 		var got []string
 		for _, f := range p.plan.Changes[0].Fields {
 			line := strings.TrimSpace(fmt.Sprintf("%s: %s %s", f.Path, f.Label, f.Manager))
@@ -153,7 +155,9 @@ func TestLabelsOfObjects(t *testing.T) {
 		}
 		c.change.Object = key
 		p := &planner{engine: &Engine{}, base: rev, target: Target{Source: []byte(c.source), Tool: tool, Origin: origin}, plan: &Plan{key: random, Changes: []Change{c.change}}}
-		p.attribute()
+		if err := p.attribute(); err != nil {
+			t.Fatal(err)
+		}
 		got := p.plan.Changes[0]
 		if got.Label != c.want {
 			t.Errorf("%s: %q, want %q", c.reason, got.Label, c.want)

@@ -78,7 +78,9 @@ func (e *Engine) plan(ctx context.Context, target Target) (*Plan, error) {
 		return nil, err
 	}
 	sortChanges(p.plan.Changes)
-	p.attribute()
+	if err := p.attribute(); err != nil {
+		return nil, err
+	}
 	if err := p.addImpacts(ctx); err != nil {
 		return nil, err
 	}

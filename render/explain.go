@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -128,13 +129,21 @@ func (c *scope) origins() []*schema.Origin {
 	all := origins(c.stack, c.app, c.namespace())
 	for _, o := range all {
 		suffix, container := "", "containers"
-		name := c.app.Name
+		called := c.app.Name
 		if o.Container != "" {
-			suffix, container, name = "-"+o.Container, "initContainers", o.Container
+			suffix, container, called = "-"+o.Container, "initContainers", o.Container
 		}
-		names := strings.NewReplacer(
-			"$volume", volumes[o.Entry], "$claim", c.app.Name+"-"+volumes[o.Entry], "$main", main,
-			"$suffix", suffix, "$file", keysOf([]string{o.Entry})[o.Entry])
+		names := sync.OnceValue(func() *strings.Replacer {
+			return strings.NewReplacer(
+				"$volume", volumes[o.Entry], "$claim", c.app.Name+"-"+volumes[o.Entry], "$main", main,
+				"$suffix", suffix, "$file", keysOf([]string{o.Entry})[o.Entry])
+		})
+		name := func(text string) string {
+			if !strings.Contains(text, "$") {
+				return text
+			}
+			return names().Replace(text)
+		}
 		var places []schema.Pattern
 		for _, p := range o.At {
 			for _, kind := range c.kindsOf(p.Kind) {
@@ -142,16 +151,16 @@ func (c *scope) origins() []*schema.Origin {
 				place.Kind = kind
 				steps := slices.Clone(p.Steps)
 				if p.Kind == "Container" {
-					steps = append([]schema.Step{{Field: container}, {Index: -1, By: "name", Is: name}}, steps...)
+					steps = append([]schema.Step{{Field: container}, {Index: -1, By: "name", Is: called}}, steps...)
 				}
 				place.Steps = append(templateSteps(p.Kind, kind), steps...)
 				for i := range place.Steps {
-					place.Steps[i].Field = names.Replace(place.Steps[i].Field)
-					place.Steps[i].Is = names.Replace(place.Steps[i].Is)
+					place.Steps[i].Field = name(place.Steps[i].Field)
+					place.Steps[i].Is = name(place.Steps[i].Is)
 				}
 				if p.Where != nil {
 					where := *p.Where
-					where.Is = names.Replace(where.Is)
+					where.Is = name(where.Is)
 					place.Where = &where
 				}
 				places = append(places, place)
@@ -219,12 +228,26 @@ type explainer struct {
 	unpatched map[string]any
 	patched   []patched
 	manifest  *schema.Manifest
+	here      []decided // of the origins, in objects of the kind
+}
+
+// decided is a place with what decides it.
+type decided struct {
+	schema.Pattern
+	origin *schema.Origin
 }
 
 func (e *explainer) explain(object *unstructured.Unstructured) (ExplainedObject, error) {
 	out := ExplainedObject{Object: object}
 	var text bytes.Buffer
 	content := shown(object)
+	for _, o := range e.origins {
+		for _, p := range o.At {
+			if p.Kind == object.GetKind() || p.Kind == "*" {
+				e.here = append(e.here, decided{p, o})
+			}
+		}
+	}
 	y := &yamlWriter{out: bufio.NewWriter(&text)}
 	y.endLine = func(place []any) {
 		line := Line{Place: slices.Clone(place)}
@@ -262,16 +285,10 @@ func (e *explainer) origin(object map[string]any, place []any) (*schema.Origin, 
 	}
 	var best *schema.Origin
 	most := -1
-	kind, _ := object["kind"].(string)
-	for _, o := range e.origins {
-		for _, p := range o.At {
-			if p.Kind != kind && p.Kind != "*" {
-				continue
-			}
-			steps, ok := p.Match(object, place)
-			if ok && (steps > most || steps == most && o.Before(best)) {
-				best, most = o, steps
-			}
+	for _, p := range e.here {
+		steps, ok := p.Match(object, place)
+		if ok && (steps > most || steps == most && p.origin.Before(best)) {
+			best, most = p.origin, steps
 		}
 	}
 	return best, most

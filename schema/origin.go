@@ -52,6 +52,9 @@ func (o *Origin) Before(other *Origin) bool {
 // app it returns what decides every object.
 func (s *Stack) Origins(app *App) []*Origin {
 	t := &tracer{stack: s, app: app}
+	if app != nil {
+		t.tables = tablesOf(app)
+	}
 	root := view{shape: language().stack}
 	for _, name := range root.shape.names {
 		if !slices.Contains([]string{"apps", "defaults", "environments"}, name) {
@@ -82,6 +85,7 @@ type scope struct {
 type tracer struct {
 	stack   *Stack
 	app     *App
+	tables  []table // of #Defaults, for the app
 	origins []*Origin
 }
 
@@ -280,7 +284,7 @@ func (t *tracer) assumed(n *node, v view) string {
 // have another one.
 func (t *tracer) fromTable(n *node, v view) string {
 	at := normal(v.path)
-	for _, table := range t.tables() {
+	for _, table := range t.tables {
 		value, ok := table.at(at)
 		if !ok || n.kind != mapKind && flow(value) != flow(n) {
 			continue
@@ -306,7 +310,7 @@ func (t *tracer) preset(n *node, v view, path []string) (*node, []string) {
 		return nil, nil
 	}
 	at := normal(v.path)
-	for _, table := range t.tables() {
+	for _, table := range t.tables {
 		name, isPreset := strings.CutPrefix(table.when, "preset ")
 		if _, ok := table.at(at); !isPreset || !ok {
 			continue
@@ -319,13 +323,13 @@ func (t *tracer) preset(n *node, v view, path []string) (*node, []string) {
 	return nil, nil
 }
 
-// tables returns the tables of #Defaults, that of the app's kind first and
+// tablesOf returns the tables of #Defaults, that of the app's kind first and
 // without those of other kinds.
-func (t *tracer) tables() []table {
+func tablesOf(app *App) []table {
 	var own, others []table
 	for _, table := range language().tables {
 		switch {
-		case table.name == string(t.app.Kind) && len(table.under) == 2:
+		case table.name == string(app.Kind) && len(table.under) == 2:
 			own = append(own, table)
 		case len(table.under) > 2 || table.name == "app":
 			others = append(others, table)

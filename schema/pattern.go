@@ -140,14 +140,18 @@ func match(steps []Step, value any, place []any) (n int, ok bool) {
 	if len(place) == 0 {
 		return 0, false
 	}
-	next := below(value, place[0])
+	var next any
 	switch at := place[0].(type) {
 	case string:
 		if !steps[0].names(at) {
 			return 0, false
 		}
+		next = below(value, at)
 	case int:
-		if steps[0].Field != "" || steps[0].Index >= 0 && steps[0].Index != at || !steps[0].takes(next) {
+		if steps[0].Field != "" || steps[0].Index >= 0 && steps[0].Index != at {
+			return 0, false
+		}
+		if next = below(value, at); !steps[0].takes(next) {
 			return 0, false
 		}
 	}
@@ -157,11 +161,11 @@ func match(steps []Step, value any, place []any) (n int, ok bool) {
 
 // names reports whether a step means a field.
 func (s Step) names(field string) bool {
-	before, after, glob := strings.Cut(s.Field, "*")
-	if !glob {
-		return field == s.Field
+	if s.Field == field {
+		return true
 	}
-	return len(field) >= len(before)+len(after) && strings.HasPrefix(field, before) && strings.HasSuffix(field, after)
+	before, after, glob := strings.Cut(s.Field, "*")
+	return glob && len(field) >= len(before)+len(after) && strings.HasPrefix(field, before) && strings.HasSuffix(field, after)
 }
 
 // takes reports whether a step means an item.

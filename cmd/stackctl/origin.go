@@ -92,21 +92,17 @@ func earlierAttribution(ctx context.Context, namespace string) func([]byte, stri
 func deciding(spec *schema.Stack, namespace string) func(apply.ObjectKey, string) (pos schema.Pos, field string, written bool) {
 	options := render.Options{Namespace: namespace, Secret: noValue}
 	owners := sync.OnceValue(func() *ownerIndex { return indexOwners(spec, options) })
-	var mu sync.Mutex
-	explained := map[*schema.App]render.Explained{} // of the manifests by nil
+	var explained sync.Map // of each app, and of the manifests by nil
 	explain := func(app *schema.App) render.Explained {
-		mu.Lock()
-		defer mu.Unlock()
-		all, known := explained[app]
-		switch {
-		case known:
-		case app == nil:
-			all, _ = render.ExplainManifests(spec, options)
-		default:
-			all, _ = render.ExplainApp(spec, app, options)
-		}
-		explained[app] = all
-		return all
+		once, _ := explained.LoadOrStore(app, sync.OnceValue(func() render.Explained {
+			if app == nil {
+				all, _ := render.ExplainManifests(spec, options)
+				return all
+			}
+			all, _ := render.ExplainApp(spec, app, options)
+			return all
+		}))
+		return once.(func() render.Explained)()
 	}
 	return func(object apply.ObjectKey, path string) (schema.Pos, string, bool) {
 		name, apps := owners().find(object)
