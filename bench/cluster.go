@@ -9,15 +9,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
-// cluster compares applying on a control plane that is started for it, with
-// kubectl apply --server-side and helm of the same objects.
+// cluster compares applying with kubectl apply --server-side and helm of the same
+// objects: on an API server, and then on one whose controllers answer every
+// object with more requests than made it, on the same processors.
 func (b *bench) cluster() error {
 	if _, err := exec.LookPath(b.kubectl); err != nil {
 		return fmt.Errorf("the rows on a cluster need kubectl: %w", err)
 	}
-	plane, err := b.startPlane()
+	plane, err := b.startPlane("--api-only")
 	if err != nil {
 		return err
 	}
@@ -26,9 +28,18 @@ func (b *bench) cluster() error {
 		return err
 	}
 	if b.large {
-		return plane.large(3334)
+		if err := plane.large(3334); err != nil {
+			return err
+		}
 	}
-	return nil
+	plane.end()
+	busy, err := b.startPlane()
+	if err != nil {
+		return err
+	}
+	defer busy.end()
+	_, err = busy.firstApply(100, ", with the controllers on the same cores")
+	return err
 }
 
 // plane is a running control plane.
@@ -40,12 +51,12 @@ type plane struct {
 	releases   int
 }
 
-func (b *bench) startPlane() (*plane, error) {
+func (b *bench) startPlane(flags ...string) (*plane, error) {
 	local, err := filepath.Abs(b.local)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(local, "run", "--dir", filepath.Join(b.dir, "plane"), "--until-eof")
+	cmd := exec.Command(local, append([]string{"run", "--dir", filepath.Join(b.dir, "plane"), "--until-eof"}, flags...)...)
 	hold, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -62,7 +73,7 @@ func (b *bench) startPlane() (*plane, error) {
 		return nil, fmt.Errorf("start the control plane: %w", err)
 	}
 	_, path, _ := strings.Cut(strings.TrimSpace(line), "KUBECONFIG=")
-	return &plane{bench: b, kubeconfig: strings.Trim(path, `'"`), end: func() { hold.Close(); _ = cmd.Wait() }}, nil
+	return &plane{bench: b, kubeconfig: strings.Trim(path, `'"`), end: sync.OnceFunc(func() { hold.Close(); _ = cmd.Wait() })}, nil
 }
 
 func (p *plane) env() []string { return []string{"KUBECONFIG=" + p.kubeconfig} }
@@ -139,29 +150,50 @@ func (p *plane) appliers() []*applier {
 	return all
 }
 
+// compare measures some appliers, each prepared before each of its runs.
+func (p *plane) compare(title string, n int, some []*applier, prepare func(*applier)) error {
+	var contenders []*contender
+	for _, a := range some {
+		a.prep = func() { prepare(a) }
+		contenders = append(contenders, &a.contender)
+	}
+	return p.bench.table(fmt.Sprintf(title, 3*n), contenders)
+}
+
+// next describes the next release of what an applier applies.
+func (p *plane) next(a *applier, n int, tag string) {
+	a.argv = a.apply(p.release(n, a.namespace, tag), a.namespace)
+}
+
 // applying measures the life of a stack of n apps.
 func (p *plane) applying(n int) error {
-	all := p.appliers()
-	run := func(title string, some []*applier, prepare func(*applier)) error {
-		var contenders []*contender
-		for _, a := range some {
-			a.prep = func() { prepare(a) }
-			contenders = append(contenders, &a.contender)
-		}
-		return p.bench.table(fmt.Sprintf("%s, %d objects", title, 3*n), contenders)
-	}
-	release := func(a *applier, tag string) { a.argv = a.apply(p.release(n, a.namespace, tag), a.namespace) }
-	if err := run("first apply", all, func(a *applier) { a.namespace = p.namespace(); release(a, "1.4.2") }); err != nil {
+	all, err := p.firstApply(n, "")
+	if err != nil {
 		return err
 	}
-	if err := run("apply again, nothing changed", all, func(*applier) {}); err != nil {
+	if err := p.compare("apply again, nothing changed, %d objects", n, all, func(*applier) {}); err != nil {
 		return err
 	}
-	if err := run("apply, one object changed", all, func(a *applier) { p.releases++; release(a, fmt.Sprintf("1.5.%d", p.releases)) }); err != nil {
+	err = p.compare("apply, one object changed, %d objects", n, all, func(a *applier) {
+		p.releases++
+		p.next(a, n, fmt.Sprintf("1.5.%d", p.releases))
+	})
+	if err != nil {
 		return err
 	}
-	return run("diff, nothing changed", slices.DeleteFunc(all, func(a *applier) bool { return a.diff == nil }), func(a *applier) {
+	differs := slices.DeleteFunc(all, func(a *applier) bool { return a.diff == nil })
+	return p.compare("diff, nothing changed, %d objects", n, differs, func(a *applier) {
 		a.argv = a.diff(filepath.Join(p.bench.dir, a.namespace), a.namespace)
+	})
+}
+
+// firstApply measures making the objects of n apps, each time in a new namespace,
+// and returns the appliers with what they made last.
+func (p *plane) firstApply(n int, where string) ([]*applier, error) {
+	all := p.appliers()
+	return all, p.compare("first apply, %d objects"+where, n, all, func(a *applier) {
+		a.namespace = p.namespace()
+		p.next(a, n, "1.4.2")
 	})
 }
 

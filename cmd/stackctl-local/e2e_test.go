@@ -52,6 +52,22 @@ func TestPlane(t *testing.T) {
 	}
 }
 
+// TestAPIOnly is a plane on which objects are accepted, and no more.
+func TestAPIOnly(t *testing.T) {
+	p := newTestPlane(t)
+	p.mustRun(t, "up", "--api-only")
+	if out := p.mustRun(t, "status"); !strings.HasPrefix(out, "up in") || strings.Count(out, "runs") != 3 {
+		t.Errorf("status is %q, want three processes that run", out)
+	}
+	processes := p.processes(t)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+	if _, err := p.client(t).CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{}); err != nil {
+		t.Error(err)
+	}
+	p.mustRun(t, "down")
+	p.checkGone(t, processes)
+}
+
 // TestUntilEOF is how other tests hold a plane.
 func TestUntilEOF(t *testing.T) {
 	p := newTestPlane(t)

@@ -21,6 +21,7 @@ import (
 type planeFlags struct {
 	dirFlag
 	nodes    int
+	apiOnly  bool
 	auditLog bool
 	timeout  time.Duration
 }
@@ -28,6 +29,7 @@ type planeFlags struct {
 func (f *planeFlags) set(cmd *cobra.Command) {
 	f.dirFlag.set(cmd)
 	cmd.Flags().IntVar(&f.nodes, "nodes", 2, "how many nodes to play")
+	cmd.Flags().BoolVar(&f.apiOnly, "api-only", false, "run etcd and the API server only: objects are accepted, and nothing becomes of them")
 	cmd.Flags().BoolVar(&f.auditLog, "audit-log", false, "write every request to audit.log in the directory, one JSON object a line")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 2*time.Minute, "how long the start may take")
 }
@@ -92,7 +94,7 @@ func runRun(ctx context.Context, s *streams, o *runOptions) error {
 
 	report := s.err
 	options := plane.Options{
-		Dir: d, Nodes: o.nodes, AuditLog: o.auditLog, Timeout: o.timeout,
+		Dir: d, Nodes: o.nodes, APIOnly: o.apiOnly, AuditLog: o.auditLog, Timeout: o.timeout,
 		Progress: func(line string) { fmt.Fprintln(report, line) },
 		Claimed:  func() error { return nil },
 		Ready:    func() error { _, err := fmt.Fprintln(s.out, exportLine(d)); return err },

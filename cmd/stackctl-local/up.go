@@ -70,7 +70,7 @@ func startSupervisor(ctx context.Context, s *streams, f *planeFlags, d *plane.Di
 	}
 	defer reader.Close()
 	args := []string{"run", "--detached", "--dir", d.Path(), fmt.Sprintf("--nodes=%d", f.nodes),
-		fmt.Sprintf("--audit-log=%v", f.auditLog), fmt.Sprintf("--timeout=%v", f.timeout)}
+		fmt.Sprintf("--api-only=%v", f.apiOnly), fmt.Sprintf("--audit-log=%v", f.auditLog), fmt.Sprintf("--timeout=%v", f.timeout)}
 	command := exec.Command(self, args...)
 	command.Args[0] = "stackctl-local"
 	command.Dir = "/" // not to hold the caller's directory

@@ -2,10 +2,11 @@
 // starts its processes, proves that it works, and ends it without a trace.
 //
 // It promises that a plane is up only when a Deployment has become ready on it,
-// that a supervisor that ends, in whatever way, takes every process along, and
-// that nothing listens beyond 127.0.0.1 or answers without a certificate. It
-// does not promise that data survives, and it is no boundary against other
-// processes of the same user.
+// or of one without controllers when the API server says so, that a supervisor
+// that ends, in whatever way, takes every process along, and that nothing
+// listens beyond 127.0.0.1 or answers without a certificate. It does not promise
+// that data survives, and it is no boundary against other processes of the same
+// user.
 package plane
 
 import (
@@ -23,6 +24,7 @@ import (
 type Options struct {
 	Dir      *Dir
 	Nodes    int
+	APIOnly  bool // neither controllers nor nodes
 	AuditLog bool
 	Timeout  time.Duration // how long a start may take
 	Progress func(line string)

@@ -16,8 +16,8 @@ import (
 )
 
 // start brings everything up in the order in which it is needed and returns
-// when a Deployment has become ready. It gives up when ctx ends; what it leaves
-// running lives as long as life.
+// when a Deployment has become ready, or the API server if nothing else is asked
+// for. It gives up when ctx ends; what it leaves running lives as long as life.
 func start(ctx, life context.Context, o Options, p ports, g *group, logs net.Listener) error {
 	d, begin := o.Dir, time.Now()
 	progress := func(format string, arguments ...any) {
@@ -39,6 +39,9 @@ func start(ctx, life context.Context, o Options, p ports, g *group, logs net.Lis
 		return err
 	}
 	progress("kube-apiserver: answers at %s", p.server())
+	if o.APIOnly {
+		return nil
+	}
 
 	if err := g.add("kube-controller-manager", d.controllerArguments()); err != nil {
 		return err
