@@ -108,6 +108,36 @@ func TestAFinishedJobThatIsGoneStaysFinished(t *testing.T) {
 	s.want("another image", note(s.plan(job("app:v2"), web("v3"))), "create: ")
 }
 
+// TestAJobThatNobodySawEnd: a Job that was left to itself may be gone before the
+// next run looks. No wait brings it back.
+func TestAJobThatNobodySawEnd(t *testing.T) {
+	s := newStory(t)
+	all := func(version string) []*obj {
+		return []*obj{
+			s.job("migrate", "app:v1", "slow", `"ttlSecondsAfterFinished":0,`),
+			app(s.deployment("web", "web:"+version, 1, ""), "web", ""),
+		}
+	}
+	unwaited := run
+	unwaited.Wait = false
+	if _, err := s.engine.Apply(t.Context(), s.plan(all("v1")...), unwaited); err != nil {
+		t.Fatal(err)
+	}
+	p := s.plan(all("v2")...)
+	s.want("while it runs", note(p), "unchanged: ")
+	s.kubectl("wait", "--for=delete", "job/migrate", "--timeout=60s")
+	var bad *apply.NotReadyError
+	_, err := s.engine.Apply(t.Context(), p, run)
+	if !errors.As(err, &bad) || bad.Timeout != 0 || !strings.Contains(err.Error(), "nobody saw how it ended") {
+		t.Errorf("a run that cannot know: %v", err)
+	}
+	p = s.plan(all("v2")...)
+	s.want("the next plan", note(p), "create: ")
+	if _, err := s.engine.Apply(t.Context(), p, run); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestAFailedJobSaysHowToRunItAgain: nothing about it changes, so nothing
 // would be written, and the run cannot end well.
 func TestAFailedJobSaysHowToRunItAgain(t *testing.T) {

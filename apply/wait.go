@@ -166,6 +166,10 @@ func (x *execution) assess(v *view, keys []ObjectKey) []Health {
 			health[i] = Health{Object: key, State: StateProgressing, Message: "waiting for its controller"}
 			continue
 		}
+		if c := x.changes[key]; o == nil && c.Action == ActionUnchanged && expires(c.send) {
+			health[i] = unseen(key)
+			continue
+		}
 		health[i] = judge(key, o)
 		if !isWorkload(key) && key.Kind != "Job" {
 			continue
