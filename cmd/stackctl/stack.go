@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -74,17 +73,20 @@ func (f *fileFlags) load(ctx context.Context, e *env) ([]*schema.Stack, error) {
 
 // warnOf says what is legal in descriptions and will hurt.
 func (e *env) warnOf(stacks []*schema.Stack) {
+	where := e.errorContext(nil)
 	for _, stack := range stacks {
-		ui.WriteWarnings(e.stderr, stack.Warnings, e.errorContext(nil))
+		ui.WriteWarnings(e.stderr, stack.Warnings, where)
 	}
 }
 
 // twice refuses a file that is named more than once.
 func twice(files []string) error {
-	for i, file := range files {
-		if slices.Contains(files[:i], file) {
+	seen := map[string]bool{}
+	for _, file := range files {
+		if seen[file] {
 			return &usageError{msg: fmt.Sprintf("-f %s is given twice", file)}
 		}
+		seen[file] = true
 	}
 	return nil
 }
