@@ -35,6 +35,9 @@ type properties struct {
 	*generator
 	c     *campaign
 	trial int
+	// reset and unlabelled are what was done to objects since the last apply.
+	// Both together make an object nobody's, which is refused.
+	reset, unlabelled map[id]bool
 }
 
 func (p *properties) fail(format string, args ...any) {
@@ -196,6 +199,7 @@ var disturbances = []disturbance{
 func (p *properties) disturb(so []*object) {
 	p.Helper()
 	current := p.current(so)
+	p.reset, p.unlabelled = map[id]bool{}, map[id]bool{}
 	var what []string
 	touched := false
 	for range 1 + p.IntN(3) {
@@ -387,6 +391,10 @@ func (p *properties) changeAndRevert(o *object) (bool, bool) {
 
 func (p *properties) removeOwnerLabel(o *object) (bool, bool) {
 	key := []string{apply.LabelStack, apply.LabelNamespace}[p.IntN(2)]
+	if p.reset[idOf(o)] {
+		return false, false
+	}
+	p.unlabelled[idOf(o)] = true
 	err := p.edit(idOf(o), func(live *object) {
 		l := live.GetLabels()
 		delete(l, key)
@@ -439,7 +447,13 @@ func (p *properties) scale(o *object) (bool, bool) {
 	return true, !p.owned(o)
 }
 
-// resetManagedFields takes everything away from everybody.
+// resetManagedFields takes everything away from everybody. What the stack no
+// longer wants then stays, as nobody's: beside one limit of a budget the server
+// takes no other, and the plan says that the object must be made anew.
 func (p *properties) resetManagedFields(o *object) (bool, bool) {
+	if p.unlabelled[idOf(o)] || o.GetKind() == "PodDisruptionBudget" {
+		return false, false
+	}
+	p.reset[idOf(o)] = true
 	return p.edit(idOf(o), func(live *object) { live.SetManagedFields([]metav1.ManagedFieldsEntry{{}}) }) == nil, true
 }

@@ -60,29 +60,11 @@ func (p *pruning) run() {
 		// A prune that is left to a later run, as after a run without a wait.
 		run := bold
 		run.Wait = false
-		p.converge(b, run)
+		p.converge(run, func() *apply.Plan { return p.plan(b) })
 		label(b[0], "tier", "later")
 	}
-	p.judge(a, b, p.converge(b, bold))
+	p.judge(a, b, p.converge(bold, func() *apply.Plan { return p.plan(b) }))
 	p.judge(a, b, p.again(b))
-}
-
-// converge applies a stack and returns the plan that was carried out. A Job that
-// was left to itself may expire while it is written to or before its end was
-// seen: the run says so, and the next one goes on.
-func (p *pruning) converge(so []*object, run apply.Run) *apply.Plan {
-	p.Helper()
-	for try := 1; ; try++ {
-		plan := p.plan(so)
-		_, err := p.engine.Apply(p.Context(), plan, run)
-		if err == nil {
-			return plan
-		}
-		if text := err.Error(); try == 3 || !strings.Contains(text, "Job/") ||
-			!strings.Contains(text, "nobody saw how it ended") && !strings.Contains(text, "apply again when it is gone") {
-			p.Fatalf("apply: %v\nplan:\n%s", err, planText(plan))
-		}
-	}
 }
 
 // again applies once more: what was spared is spared, and nothing is written.

@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -112,7 +113,7 @@ func (s *scene) carryOut(p *apply.Plan) int64 {
 
 func (s *scene) apply(objects []*object) {
 	s.Helper()
-	s.carryOut(s.plan(objects))
+	s.converge(bold, func() *apply.Plan { return s.plan(objects) })
 }
 
 func (s *scene) rollback(n int) *apply.Revision {
@@ -121,12 +122,36 @@ func (s *scene) rollback(n int) *apply.Revision {
 	if err != nil {
 		s.Fatalf("revision %d: %v", n, err)
 	}
-	p, err := s.engine.Plan(s.Context(), apply.Target{Verb: apply.VerbRollback, Objects: rev.Objects, Source: rev.Source, RollbackTo: n, Consent: apply.Consent{Force: true}})
-	if err != nil {
-		s.Fatalf("plan the rollback to %d: %v", n, err)
-	}
-	s.carryOut(p)
+	s.converge(bold, func() *apply.Plan {
+		p, err := s.engine.Plan(s.Context(), apply.Target{Verb: apply.VerbRollback, Objects: rev.Objects, Source: rev.Source, RollbackTo: n, Consent: apply.Consent{Force: true}})
+		if err != nil {
+			s.Fatalf("plan the rollback to %d: %v", n, err)
+		}
+		return p
+	})
 	return rev
+}
+
+// converge carries a plan out and returns it. A Job may expire at any moment: the
+// run that it surprises says so, and the next one goes on.
+func (s *scene) converge(run apply.Run, plan func() *apply.Plan) *apply.Plan {
+	s.Helper()
+	for try := 1; ; try++ {
+		p := plan()
+		_, err := s.engine.Apply(s.Context(), p, run)
+		if err == nil {
+			return p
+		}
+		if try == 3 || !expired(err) {
+			s.Fatalf("%s: %v\nplan:\n%s", p.Verb, err, planText(p))
+		}
+	}
+}
+
+// expired reports a run that ended because of a Job that was removed meanwhile.
+func expired(err error) bool {
+	text, stale := err.Error(), (*apply.StalePlanError)(nil)
+	return strings.Contains(text, "Job/") && (errors.As(err, &stale) || strings.Contains(text, "nobody saw how it ended") || strings.Contains(text, "apply again when it is gone"))
 }
 
 // planText lists what a plan does, for the report of a failure.
