@@ -9,7 +9,7 @@ import (
 
 // severalAbsent is how many objects of a kind in a namespace make one list of
 // what is there cheaper than a read of each.
-const severalAbsent = 4
+const severalAbsent = 5
 
 // absentees finds those of the objects to be made that are not there. Of kinds
 // with few of them, or that may not be listed, it says nothing: each of those

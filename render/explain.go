@@ -31,10 +31,18 @@ type Line struct {
 	Text string
 	// Place is where in the object the line is: fields and indexes.
 	Place []any
-	// Origin is what decides the line. Steps is how much of the place it names:
-	// with 0 the line is there because its app is.
-	Origin *schema.Origin
-	Steps  int
+
+	explainer *explainer
+}
+
+// Origin returns what decides the line, nil for stackctl, and how many steps of
+// its place that names: with 0 the line is there because its app is. It is worked
+// out when it is asked for.
+func (l Line) Origin() (*schema.Origin, int) {
+	if l.explainer == nil {
+		return nil, 0
+	}
+	return l.explainer.origin(l.Place)
 }
 
 // Explain renders a stack and says of every line where it comes from. It fails
@@ -228,6 +236,7 @@ type explainer struct {
 	unpatched map[string]any
 	patched   []patched
 	manifest  *schema.Manifest
+	object    map[string]any
 	here      []decided // of the origins, in objects of the kind
 }
 
@@ -240,7 +249,7 @@ type decided struct {
 func (e *explainer) explain(object *unstructured.Unstructured) (ExplainedObject, error) {
 	out := ExplainedObject{Object: object}
 	var text bytes.Buffer
-	content := shown(object)
+	e.object = shown(object)
 	for _, o := range e.origins {
 		for _, p := range o.At {
 			if p.Kind == object.GetKind() || p.Kind == "*" {
@@ -250,11 +259,9 @@ func (e *explainer) explain(object *unstructured.Unstructured) (ExplainedObject,
 	}
 	y := &yamlWriter{out: bufio.NewWriter(&text)}
 	y.endLine = func(place []any) {
-		line := Line{Place: slices.Clone(place)}
-		line.Origin, line.Steps = e.origin(content, line.Place)
-		out.Lines = append(out.Lines, line)
+		out.Lines = append(out.Lines, Line{Place: slices.Clone(place), explainer: e})
 	}
-	y.value(content, 0, false)
+	y.value(e.object, 0, false)
 	if y.err != nil {
 		return out, y.err
 	}
@@ -268,7 +275,7 @@ func (e *explainer) explain(object *unstructured.Unstructured) (ExplainedObject,
 }
 
 // origin returns what decides a place, and how many of its steps that names.
-func (e *explainer) origin(object map[string]any, place []any) (*schema.Origin, int) {
+func (e *explainer) origin(place []any) (*schema.Origin, int) {
 	if e.manifest != nil {
 		if pos, written := e.manifest.PosOf(place...); written {
 			return &schema.Origin{Pos: pos}, len(place)
@@ -286,7 +293,7 @@ func (e *explainer) origin(object map[string]any, place []any) (*schema.Origin, 
 	var best *schema.Origin
 	most := -1
 	for _, p := range e.here {
-		steps, ok := p.Match(object, place)
+		steps, ok := p.Match(e.object, place)
 		if ok && (steps > most || steps == most && p.origin.Before(best)) {
 			best, most = p.origin, steps
 		}
@@ -350,7 +357,8 @@ func (x Explained) WriteYAML(w io.Writer, name func(schema.Pos) string) error {
 			for range max(0, column-len([]rune(line.Text))) {
 				out.WriteByte(' ')
 			}
-			out.WriteString("  # " + comment(line.Origin, object.App, name) + "\n")
+			origin, _ := line.Origin()
+			out.WriteString("  # " + comment(origin, object.App, name) + "\n")
 		}
 	}
 	return out.Flush()

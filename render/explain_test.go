@@ -46,9 +46,9 @@ func TestEveryLineHasAnOrigin(t *testing.T) {
 			_, x := explained(t, path)
 			for _, object := range x {
 				for _, line := range object.Lines {
-					o := line.Origin
+					o, steps := line.Origin()
 					holds := strings.HasSuffix(line.Text, ":")
-					if o == nil || o.Note == "" && !o.Pos.IsValid() || !holds && line.Steps == 0 {
+					if o == nil || o.Note == "" && !o.Pos.IsValid() || !holds && steps == 0 {
 						t.Errorf("%s %s: %q has no origin", object.Object.GetKind(), object.Object.GetName(), line.Text)
 					}
 				}
@@ -330,10 +330,11 @@ func union(a, b map[string]Line) map[string]Line {
 }
 
 func pathOf(line Line) string {
-	if line.Origin == nil {
+	o, _ := line.Origin()
+	if o == nil {
 		return ""
 	}
-	return line.Origin.Path + line.Origin.Note
+	return o.Path + o.Note
 }
 
 // related reports whether the origin of a line is a field, above it or below.

@@ -190,19 +190,23 @@ func isData(path string) bool {
 
 // originAt returns what decides the field at a place of an object.
 func originAt(one render.ExplainedObject, place []any) *schema.Origin {
-	var best *schema.Origin
-	most := 0
-	for _, line := range one.Lines {
+	at, most := -1, 0
+	for i, line := range one.Lines {
 		if n := len(line.Place); n > most && n <= len(place) && slices.Equal(line.Place, place[:n]) {
-			best, most = line.Origin, n
+			at, most = i, n
 		}
 	}
-	if best != nil && best.Pos.IsValid() {
-		return best
+	var best *schema.Origin
+	if at >= 0 {
+		if best, _ = one.Lines[at].Origin(); best != nil && best.Pos.IsValid() {
+			return best
+		}
 	}
 	for _, line := range one.Lines {
-		if n := len(place); n < len(line.Place) && slices.Equal(line.Place[:n], place) && line.Origin != nil && line.Origin.Pos.IsValid() {
-			return line.Origin
+		if n := len(place); n < len(line.Place) && slices.Equal(line.Place[:n], place) {
+			if o, _ := line.Origin(); o != nil && o.Pos.IsValid() {
+				return o
+			}
 		}
 	}
 	return best
