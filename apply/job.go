@@ -93,9 +93,13 @@ func failedJob(key ObjectKey) string {
 	return fmt.Sprintf("failed; `kubectl -n %s delete job %s` and another apply run it again", key.Namespace, key.Name)
 }
 
-// unseen is the health of a Job that was there when the plan was made and, not
-// written since, is gone: its time to live was over before anybody saw its end.
-func unseen(key ObjectKey) Health {
+// goneJob is the health of a Job that was there when the plan was made and, not
+// written since, is gone: its time to live was over, perhaps before anybody saw
+// its end.
+func goneJob(key ObjectKey, complete bool) Health {
+	if complete {
+		return seenFinished(key)
+	}
 	return Health{
 		Object: key, State: StateFailed,
 		Message: "is gone, and nobody saw how it ended: it is removed after its ttlSecondsAfterFinished; another apply runs it again",

@@ -138,6 +138,26 @@ func TestAJobThatNobodySawEnd(t *testing.T) {
 	}
 }
 
+// TestAJobMayGoAfterThePlan: one whose end was seen is done, though it goes
+// between the plan and the run.
+func TestAJobMayGoAfterThePlan(t *testing.T) {
+	s := newStory(t)
+	all := func(version string) []*obj {
+		return []*obj{
+			s.job("migrate", "app:v1", "", `"ttlSecondsAfterFinished":10,`),
+			app(s.deployment("web", "web:"+version, 1, ""), "web", ""),
+		}
+	}
+	s.apply(all("v1")...)
+	p := s.plan(all("v2")...)
+	s.want("while it is there", note(p), "unchanged: ")
+	s.kubectl("wait", "--for=delete", "job/migrate", "--timeout=60s")
+	if _, err := s.engine.Apply(t.Context(), p, run); err != nil {
+		t.Error(err)
+	}
+	s.want("the next plan", note(s.plan(all("v2")...)), "unchanged: complete; removed since, as its ttlSecondsAfterFinished says")
+}
+
 // TestAFailedJobSaysHowToRunItAgain: nothing about it changes, so nothing
 // would be written, and the run cannot end well.
 func TestAFailedJobSaysHowToRunItAgain(t *testing.T) {

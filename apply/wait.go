@@ -167,7 +167,7 @@ func (x *execution) assess(v *view, keys []ObjectKey) []Health {
 			continue
 		}
 		if c := x.changes[key]; o == nil && c.Action == ActionUnchanged && expires(c.send) {
-			health[i] = unseen(key)
+			health[i] = goneJob(key, c.sent.Complete)
 			continue
 		}
 		health[i] = judge(key, o)
