@@ -108,54 +108,42 @@ func TestAFinishedJobThatIsGoneStaysFinished(t *testing.T) {
 	s.want("another image", note(s.plan(job("app:v2"), web("v3"))), "create: ")
 }
 
-// TestAJobThatNobodySawEnd: a Job that was left to itself may be gone before the
-// next run looks. No wait brings it back.
-func TestAJobThatNobodySawEnd(t *testing.T) {
-	s := newStory(t)
-	all := func(version string) []*obj {
-		return []*obj{
-			s.job("migrate", "app:v1", "slow", `"ttlSecondsAfterFinished":0,`),
-			app(s.deployment("web", "web:"+version, 1, ""), "web", ""),
-		}
-	}
-	unwaited := run
-	unwaited.Wait = false
-	if _, err := s.engine.Apply(t.Context(), s.plan(all("v1")...), unwaited); err != nil {
-		t.Fatal(err)
-	}
-	p := s.plan(all("v2")...)
-	s.want("while it runs", note(p), "unchanged: ")
-	s.kubectl("wait", "--for=delete", "job/migrate", "--timeout=60s")
-	var bad *apply.NotReadyError
-	_, err := s.engine.Apply(t.Context(), p, run)
-	if !errors.As(err, &bad) || bad.Timeout != 0 || !strings.Contains(err.Error(), "nobody saw how it ended") {
-		t.Errorf("a run that cannot know: %v", err)
-	}
-	p = s.plan(all("v2")...)
-	s.want("the next plan", note(p), "create: ")
-	if _, err := s.engine.Apply(t.Context(), p, run); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestAJobMayGoAfterThePlan: one whose end was seen is done, though it goes
-// between the plan and the run.
+// TestAJobMayGoAfterThePlan: what the API server removes between a plan and its
+// run is done if its end was seen. Else there is no telling, and no wait brings it
+// back.
 func TestAJobMayGoAfterThePlan(t *testing.T) {
-	s := newStory(t)
-	all := func(version string) []*obj {
-		return []*obj{
-			s.job("migrate", "app:v1", "", `"ttlSecondsAfterFinished":10,`),
-			app(s.deployment("web", "web:"+version, 1, ""), "web", ""),
+	gone := func(t *testing.T, play string, wait bool) (next string, err error) {
+		s := newStory(t)
+		all := func(version string) []*obj {
+			return []*obj{
+				s.job("migrate", "app:v1", play, `"ttlSecondsAfterFinished":3600,`),
+				app(s.deployment("web", "web:"+version, 1, ""), "web", ""),
+			}
 		}
+		first := run
+		first.Wait = wait
+		if _, err := s.engine.Apply(t.Context(), s.plan(all("v1")...), first); err != nil {
+			t.Fatal(err)
+		}
+		p := s.plan(all("v2")...)
+		s.want("while it is there", note(p), "unchanged: ")
+		s.kubectl("delete", "job", "migrate") // as when its time is over
+		_, err = s.engine.Apply(t.Context(), p, run)
+		return note(s.plan(all("v2")...)), err
 	}
-	s.apply(all("v1")...)
-	p := s.plan(all("v2")...)
-	s.want("while it is there", note(p), "unchanged: ")
-	s.kubectl("wait", "--for=delete", "job/migrate", "--timeout=60s")
-	if _, err := s.engine.Apply(t.Context(), p, run); err != nil {
-		t.Error(err)
-	}
-	s.want("the next plan", note(s.plan(all("v2")...)), "unchanged: complete; removed since, as its ttlSecondsAfterFinished says")
+	t.Run("seen", func(t *testing.T) {
+		next, err := gone(t, "", true)
+		if err != nil || next != "unchanged: complete; removed since, as its ttlSecondsAfterFinished says" {
+			t.Errorf("%v; the next plan: %s", err, next)
+		}
+	})
+	t.Run("unseen", func(t *testing.T) {
+		next, err := gone(t, "never-ready", false)
+		var bad *apply.NotReadyError
+		if !errors.As(err, &bad) || bad.Timeout != 0 || !strings.Contains(err.Error(), "nobody saw how it ended") || next != "create: " {
+			t.Errorf("%v; the next plan: %s", err, next)
+		}
+	})
 }
 
 // TestAFailedJobSaysHowToRunItAgain: nothing about it changes, so nothing
